@@ -1,0 +1,82 @@
+"""One exception tree for everything a user can meet.
+
+::
+
+    MagnetoError                     exit code 1
+    ├── ConfigError                  exit code 2   a setting, flag or name that cannot be used
+    ├── CassetteError                exit code 3   a cassette that cannot be read, written or found
+    │   ├── CassetteNotFoundError
+    │   └── CassetteBusyError                      another process is recording it
+    ├── CertificateError             exit code 4   a CA or leaf that cannot be made, read or used
+    ├── ProxyError                   exit code 5   the proxy cannot start, or was used after its end
+    ├── ReplayMissError              exit code 6   replay refused at least one request
+    └── ProtocolError                              bytes that are not the HTTP we accept
+        ├── ClientProtocolError                    from the client: we answer with ``status``
+        └── UpstreamProtocolError                  from the origin: we answer 502
+
+Each says what happened, where, and what to do next: ``str(error)`` is meant to be shown to a
+person as it is, without a traceback. The command line maps the tree to the exit codes above
+(128+N for a signal and the child's own status come on top; see ``docs/cli.md``).
+"""
+
+from __future__ import annotations
+
+
+class MagnetoError(Exception):
+    """Base of all errors raised on purpose; ``exit_code`` is what the command line returns."""
+
+    exit_code = 1
+
+
+class ConfigError(MagnetoError):
+    """A setting, flag or name that cannot be used; names the setting and what is accepted."""
+
+    exit_code = 2
+
+
+class CassetteError(MagnetoError):
+    """A cassette that cannot be read or written; names the file, the place and the remedy."""
+
+    exit_code = 3
+
+
+class CassetteNotFoundError(CassetteError):
+    """The cassette asked for does not exist; names the nearest that does."""
+
+
+class CassetteBusyError(CassetteError):
+    """Another process or proxy is recording this cassette; names it."""
+
+
+class CertificateError(MagnetoError):
+    """A certificate authority or leaf that cannot be made, read or used."""
+
+    exit_code = 4
+
+
+class ProxyError(MagnetoError):
+    """The proxy cannot start (address in use, ...) or was used after it stopped."""
+
+    exit_code = 5
+
+
+class ReplayMissError(MagnetoError):
+    """Replay refused at least one request; the message lists the misses."""
+
+    exit_code = 6
+
+
+class ProtocolError(MagnetoError):
+    """Bytes that are not the HTTP that we accept (RFC 9110, RFC 9112)."""
+
+
+class ClientProtocolError(ProtocolError):
+    """The client sent something malformed or ambiguous; ``status`` is the answer it gets."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UpstreamProtocolError(ProtocolError):
+    """The origin sent something malformed or ambiguous; the client gets a 502."""

@@ -1,0 +1,51 @@
+"""The modes, as rows of one table: what to do when a recording matches, and when none does.
+
+A mode never branches elsewhere in the code; :class:`~magneto_serge.replay.engine.Session` reads
+the row. ``auto`` becomes ``record`` or ``replay`` when a session begins, depending on whether the
+cassette exists (VCR's ``once``); the other modes mean the same from the first request on.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Mode(StrEnum):
+    """How a session answers; the members are also the names of the commands."""
+
+    AUTO = "auto"
+    RECORD = "record"
+    REPLAY = "replay"
+    HYBRID = "hybrid"
+    PASSTHROUGH = "passthrough"
+
+
+class Policy(NamedTuple):
+    """One row: ``replays`` on a match; ``forwards`` otherwise; ``keeps`` what was forwarded.
+
+    ``replaces``: what is kept replaces the older cassette instead of being appended to it.
+    ``needs_cassette``: starting without a cassette is an error.
+    """
+
+    replays: bool
+    forwards: bool
+    keeps: bool
+    replaces: bool
+    needs_cassette: bool
+
+
+#                                 replays  forwards keeps  replaces needs_cassette
+POLICIES: dict[Mode, Policy] = {
+    Mode.RECORD: Policy(False, True, True, True, False),
+    Mode.REPLAY: Policy(True, False, False, False, True),
+    Mode.HYBRID: Policy(True, True, True, False, False),
+    Mode.PASSTHROUGH: Policy(False, True, False, False, False),
+}
+
+
+def policy_for(mode: Mode, *, cassette_exists: bool) -> Policy:
+    """Return the row for ``mode``; ``auto`` is resolved here and only here."""
+    if mode is Mode.AUTO:
+        mode = Mode.REPLAY if cassette_exists else Mode.RECORD
+    return POLICIES[mode]
