@@ -1,0 +1,199 @@
+"""What each setting accepts: one rule per field of ``Settings``, wherever its value came from.
+
+A rule turns a raw value (from Python, TOML, or the text of an environment variable) into the
+field's type, or raises ValueError. Rules look at one value alone; what depends on two settings is
+checked in :class:`~magneto_serge.config.Settings`. No I/O: a path may name what does not exist yet.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import ConfigError
+
+MODES = ("auto", "record", "replay", "hybrid", "passthrough")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
+
+
+class Rule(NamedTuple):
+    """``accepted`` completes "expected ..."; ``convert`` raises ValueError for anything else.
+
+    ``convert(value, textual)``: ``textual`` values come from the environment, always ``str``.
+    """
+
+    accepted: str
+    convert: Callable[[Any, bool], object]
+    optional: bool = False
+    secret: bool = False
+
+
+def _text(value: Any, textual: bool) -> str:
+    if not isinstance(value, str) or not value or any(c.isspace() for c in value):
+        raise ValueError
+    return value
+
+
+def _path(value: Any, textual: bool) -> Path:
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise ValueError
+    return Path(value).expanduser()
+
+
+def _flag(value: Any, textual: bool) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True}
+    words |= {"0": False, "false": False, "no": False, "off": False}
+    if textual and value.lower() in words:
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _names(value: Any, textual: bool) -> tuple[str, ...]:
+    if textual:
+        value = value.replace(",", " ").split()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError
+    return tuple(_text(each, textual) for each in value)
+
+
+def _choice(*words: str) -> Rule:
+    def convert(value: Any, textual: bool) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError
+        return value.lower()
+
+    return Rule(f"one of {', '.join(words)}", convert)
+
+
+def _integer(low: int, high: int, note: str = "") -> Rule:
+    def convert(value: Any, textual: bool) -> int:
+        value = int(value) if textual else value
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError
+        return value
+
+    return Rule(f"a whole number from {low} to {high}{note}", convert)
+
+
+def _seconds(*, zero: bool = False) -> Rule:
+    def convert(value: Any, textual: bool) -> float:
+        value = float(value) if textual else value
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError
+        if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+            raise ValueError
+        return float(value)
+
+    return Rule(f"a number of seconds, {'0 or more' if zero else 'more than 0'}", convert)
+
+
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes: ``4194304``, ``4M``, ``4MB`` and ``4MiB`` are the same.
+
+    Raises ValueError for anything else.
+    """
+    digits = text.strip().lower().removesuffix("b").removesuffix("i")
+    unit = digits.lstrip("0123456789")
+    number = digits.removesuffix(unit) if unit else digits
+    if unit not in _UNITS or not number.isascii():
+        raise ValueError(text)
+    return int(number) * _UNITS[unit]
+
+
+def _size(low: int) -> Rule:
+    def convert(value: Any, textual: bool) -> int:
+        value = parse_size(value) if isinstance(value, str) else value
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ValueError
+        return value
+
+    return Rule(f"a size of at least {low} bytes (units k, M and G are understood)", convert)
+
+
+def _url(schemes: tuple[str, ...], *, userinfo: bool) -> Callable[[Any, bool], str]:
+    def convert(value: Any, textual: bool) -> str:
+        from urllib.parse import urlsplit
+
+        url = urlsplit(_text(value, textual))
+        if url.scheme not in schemes or not url.hostname or url.query or url.fragment:
+            raise ValueError
+        if url.path not in ("", "/") or ("@" in url.netloc and not userinfo):
+            raise ValueError
+        _ = url.port  # raises ValueError out of range
+        return str(value).removesuffix("/")
+
+    return convert
+
+
+def _credentials(value: Any, textual: bool) -> str:
+    # RFC 7617 §2: the user-id ends at the first colon and must not be empty for us to compare.
+    if not isinstance(value, str) or value.find(":") < 1:
+        raise ValueError
+    return value
+
+
+_FLAG = Rule("true or false", _flag)
+HOSTS = Rule("a list of host names", _names)
+_FILE = Rule("the path of a file", _path, optional=True)
+
+RULES: dict[str, Rule] = {
+    "host": Rule("a host name or an IP address", _text),
+    "port": _integer(0, 65535, " (0 picks a free one)"),
+    "cassette_dir": Rule("the path of a folder", _path),
+    "mode": _choice(*MODES),
+    "reverse": Rule(
+        "a URL of the form http://HOST[:PORT] or https://HOST[:PORT], without a path",
+        _url(("http", "https"), userinfo=False),
+        optional=True,
+    ),
+    "reverse_tls": _FLAG,
+    "ignore_hosts": HOSTS,
+    "upstream_ca": _FILE,
+    "insecure": _FLAG,
+    "upstream_proxy": Rule(
+        "a URL of the form http://[USER:PASSWORD@]HOST[:PORT]",
+        _url(("http",), userinfo=True),
+        optional=True,
+        secret=True,
+    ),
+    "no_proxy": HOSTS,
+    "connect_timeout": _seconds(),
+    "idle_timeout": _seconds(),
+    "keepalive_timeout": _seconds(),
+    "header_timeout": _seconds(),
+    "shutdown_timeout": _seconds(zero=True),
+    "proxy_auth": Rule("USER:PASSWORD", _credentials, optional=True, secret=True),
+    "ca_cert": _FILE,
+    "ca_key": _FILE,
+    "data_dir": Rule("the path of a folder", _path, optional=True),
+    "exact_bodies": _FLAG,
+    "redact": _FLAG,
+    "memory_limit": _size(0),
+    "max_connections": _integer(1, 1_000_000),
+    "max_header_size": _size(1024),
+    "log_level": _choice(*LOG_LEVELS),
+    "log_format": _choice(*LOG_FORMATS),
+    "quiet": _FLAG,
+    "port_file": _FILE,
+}
+
+
+def convert(name: str, value: object, source: str, *, textual: bool = False) -> object:
+    """Return ``value`` as the type of setting ``name``; raises ConfigError naming ``source``."""
+    rule = RULES[name]
+    if rule.optional and (value is None or value == ""):
+        return None
+    try:
+        return rule.convert(value, textual)
+    except (ValueError, RuntimeError):  # RuntimeError: expanduser of an unknown user
+        shown = "the value given" if rule.secret else repr(value)
+        raise ConfigError(f"{source}: {shown} cannot be used; expected {rule.accepted}") from None
