@@ -1,0 +1,1 @@
+"""Sockets, real programs and whole proxies: the only tests that open connections."""
