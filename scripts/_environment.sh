@@ -44,8 +44,8 @@ is_current() {
 
 install_locked() {
   # The package last and without isolation: its build backend is locked with everything else.
-  "$python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock &&
-    "$python" -m pip install --quiet --disable-pip-version-check \
+  "$python" -m pip install -qq --disable-pip-version-check -r requirements-dev.lock &&
+    "$python" -m pip install -qq --disable-pip-version-check \
       --no-deps --no-build-isolation --editable .
 }
 

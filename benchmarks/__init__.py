@@ -1,0 +1,12 @@
+"""Measurements of what the proxy costs, beside programs whose cost is known.
+
+Three commands, each of which starts what it needs on loopback, prints a Markdown table and, with
+``--json FILE``, writes the same figures for a machine:
+
+    python -m benchmarks.throughput    requests per second and latency, beside HAProxy and nginx
+    python -m benchmarks.startup       from process start to the first accepted connection
+    python -m benchmarks.memory        resident memory under many exchanges and very large bodies
+
+``_programs`` starts and stops the programs, ``_load`` drives wrk, ``_traffic`` is the traffic
+that is measured, ``_report`` prints. ``docs/benchmarks.md`` says what the figures mean.
+"""

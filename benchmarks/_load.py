@@ -1,0 +1,84 @@
+"""wrk, driven and read: one thread, 32 kept connections, one request in flight on each.
+
+The script's ``done`` (see ``_traffic``) hands the figures over as one line of JSON, from the same
+histogram that ``wrk --latency`` prints. A run with a socket error, a timeout or a status over 399
+is not a measurement: its ``fault`` says so, and the benchmark fails.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from benchmarks._programs import BenchmarkError, find, pinned
+
+CONNECTIONS = 32
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of wrk saw; ``duration``, ``p50`` and ``p99`` are in µs."""
+
+    requests: int
+    bytes: int
+    duration: int
+    p50: int
+    p99: int
+    socket_errors: int
+    timeouts: int
+    status_errors: int
+
+    @property
+    def rate(self) -> float:
+        """Complete answers per second."""
+        return self.requests / (self.duration / 1e6)
+
+    @property
+    def fault(self) -> str | None:
+        """Why this run is not a measurement, or None."""
+        counts = {
+            "socket errors": self.socket_errors,
+            "timeouts": self.timeouts,
+            "answers with an error status": self.status_errors,
+        }
+        faults = [f"{count} {what}" for what, count in counts.items() if count]
+        if not self.requests:
+            faults.append("no answer at all")
+        return ", ".join(faults) or None
+
+
+def parse(output: str) -> Load:
+    """Return the figures that the script's ``done`` printed; raise BenchmarkError without them."""
+    for line in reversed(output.splitlines()):
+        if line.startswith("{"):
+            return msgspec.json.decode(line, type=Load)
+    raise BenchmarkError(f"wrk gave no figures:\n{output}")
+
+
+def run(port: int, script: str, folder: Path, seconds: float) -> Load:
+    """Load 127.0.0.1:``port`` with what the Lua ``script`` asks for, for so many ``seconds``."""
+    file = folder / "load.lua"
+    file.write_text(script, encoding="utf-8")
+    command = [
+        find("wrk") or "wrk",
+        *("--threads", "1", "--connections", str(CONNECTIONS)),
+        *("--duration", f"{math.ceil(seconds)}s", "--script", str(file)),
+        f"http://127.0.0.1:{port}/",
+    ]
+    process = subprocess.Popen(
+        pinned(command, load=True),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, output = process.communicate(timeout=seconds if seconds % 1 else seconds + 30)
+    except subprocess.TimeoutExpired:
+        # wrk counts in whole seconds; interrupted, it ends early and reports as usual.
+        process.send_signal(signal.SIGINT)
+        _, output = process.communicate(timeout=30)
+    return parse(output)

@@ -1,0 +1,259 @@
+"""The programs that are measured: started on loopback, watched through /proc, stopped for sure.
+
+Every program runs in the foreground as one process that this module started and alone ends, on a
+port picked free, with its files in a folder of the benchmark's own. Where the machine has two
+cores, the program under test has the first to itself and the load and its origin share the
+second, so that no figure depends on where the scheduler put whom.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+READY_WITHIN = 15.0  # seconds from start to the first accepted connection
+STOPPED_WITHIN = 120.0  # seconds; writing a cassette of 200,000 exchanges takes its time
+
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class BenchmarkError(Exception):
+    """The measurement cannot be made, or is not valid; the message says why."""
+
+
+def find(program: str) -> str | None:
+    """Return the path of a system program; Debian keeps servers where users' PATH has none."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def require(*programs: str) -> None:
+    """Raise BenchmarkError naming every one of ``programs`` that is absent."""
+    absent = [program for program in programs if find(program) is None]
+    if absent:
+        raise BenchmarkError(
+            f"skipped: {', '.join(absent)} not found. "
+            f"On Debian and Ubuntu: apt-get install {' '.join(absent)}"
+        )
+
+
+def cores() -> tuple[int, int] | None:
+    """Return the core for the program under test and the one for the load; None with only one."""
+    if not hasattr(os, "sched_getaffinity") or find("taskset") is None:
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return (allowed[0], allowed[1]) if len(allowed) > 1 else None
+
+
+def pinned(command: Sequence[str], *, load: bool) -> list[str]:
+    """Return ``command`` bound to its core: the second for the load, the first for the rest."""
+    pair = cores()
+    if pair is None:
+        return list(command)
+    return ["taskset", "-c", str(pair[load]), *command]
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Program:
+    """A running program; leaving the ``with`` ends it.
+
+    ``port`` is the loopback port that it listens on; ``peak_rss`` (bytes) is known after the stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        folder: Path,
+        *,
+        load: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.peak_rss = 0
+        self._log = folder / f"{name.replace(' ', '-')}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                pinned(command, load=load),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environ,
+            )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_accepting()
+        except BenchmarkError:
+            self._process.kill()
+            self._process.wait()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait_until_accepting(self, *, interval: float = 0.005) -> None:
+        """Return when a connection is accepted; raise BenchmarkError with the log if none is."""
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                if self._process.poll() is not None:
+                    break
+                time.sleep(interval)
+            else:
+                return
+        raise BenchmarkError(f"{self.name} did not start:\n{self.log()}")
+
+    def stop(self) -> None:
+        """End the program with SIGTERM and learn its peak memory; idempotent."""
+        if self._process.returncode is not None:
+            return
+        self._process.terminate()
+        deadline = time.monotonic() + STOPPED_WITHIN
+        while True:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                self._process.kill()
+            time.sleep(0.01)
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self.peak_rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        if self._process.returncode not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
+            code = self._process.returncode
+            raise BenchmarkError(f"{self.name} ended with status {code}:\n{self.log()}")
+
+    def log(self) -> str:
+        """Return the last lines that the program wrote."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-20:])
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time (s, user and system, all threads) that it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        user, system = fields.split()[11:13]  # proc(5): utime is field 14, and comm was field 2
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, field: str = "VmRSS") -> int:
+        """Return a memory figure of /proc/PID/status in bytes: VmRSS (now) or VmHWM (peak)."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
+        return int(line.split()[1]) * 1024
+
+    def reset_peak(self) -> None:
+        """Make VmHWM count from now on (proc(5): clear_refs, 5)."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def nginx(
+    name: str, server: str, folder: Path, *, upstream: int = 0, load: bool = False
+) -> Program:
+    """Return nginx with one worker, answering or forwarding as the ``server`` block says.
+
+    ``server`` is the inside of the server block; ``upstream`` the port of a group ``origin``.
+    """
+    port = free_port()
+    prefix = folder / name.replace(" ", "-")
+    prefix.mkdir()
+    group = f"upstream origin {{ server 127.0.0.1:{upstream}; keepalive 64; {_LASTING} }}"
+    (prefix / "nginx.conf").write_text(
+        f"""
+        daemon off; master_process off; worker_processes 1; pid nginx.pid;
+        error_log stderr error;
+        events {{ worker_connections 1024; }}
+        http {{
+          access_log off; default_type application/json;
+          {_LASTING}
+          client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+          uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+          {group if upstream else ""}
+          server {{ listen 127.0.0.1:{port}; {server} }}
+        }}
+        """,
+        encoding="utf-8",
+    )
+    command = [find("nginx") or "nginx", "-p", str(prefix), "-c", "nginx.conf", "-e", "stderr"]
+    return Program(name, command, port, folder, load=load)
+
+
+# The defaults close a connection after 1,000 requests, which would measure connecting.
+_LASTING = "keepalive_requests 1000000000; keepalive_timeout 1h;"
+
+
+def haproxy(name: str, upstream: int, folder: Path) -> Program:
+    """Return HAProxy on one thread, forwarding to the ``upstream`` port over kept connections."""
+    port = free_port()
+    configuration = folder / "haproxy.cfg"
+    configuration.write_text(
+        f"""
+global
+    nbthread 1
+    maxconn 1024
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+frontend benchmark
+    bind 127.0.0.1:{port}
+    default_backend origin
+backend origin
+    http-reuse always
+    server origin 127.0.0.1:{upstream}
+""",
+        encoding="utf-8",
+    )
+    command = [find("haproxy") or "haproxy", "-db", "-q", "-f", str(configuration)]
+    return Program(name, command, port, folder)
+
+
+def origin(folder: Path) -> Program:
+    """Return our own origin for bodies of any size: ``benchmarks._origin``."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks._origin", str(port)]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    return Program("origin", command, port, folder, load=True, environ=environ)
+
+
+def magneto(
+    name: str, arguments: Sequence[str], folder: Path, *, port: int | None = None
+) -> Program:
+    """Return our own command with ``arguments``, its cassettes and its CA inside ``folder``."""
+    port = free_port() if port is None else port
+    command = [
+        str(Path(sys.executable).with_name("magneto")),
+        *arguments,
+        *("--port", str(port), "--cassette-dir", str(folder / "cassettes"), "--quiet"),
+    ]
+    return Program(name, command, port, folder, environ=magneto_environment(folder))
+
+
+def magneto_environment(folder: Path) -> dict[str, str]:
+    """Return the environment for our command: no settings and no proxy of the user's own."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MAGNETO_") and name.lower() not in _PROXY_VARIABLES
+    }
+    return {**kept, "MAGNETO_DATA_DIR": str(folder / "data")}

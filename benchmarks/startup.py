@@ -1,0 +1,127 @@
+"""How long the command and the library take to be ready.
+
+The command: from process start to the first accepted connection, beside an interpreter that
+starts and does nothing, which is the floor for anything written in Python. The library: starting
+and stopping a proxy inside a process that has done so before. Medians; files are in the page
+cache, as they are for whoever runs a test suite twice.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import _programs, _report
+from benchmarks._programs import BenchmarkError
+from benchmarks._traffic import RECORDINGS, record_answers
+from magneto_serge import MagnetoProxy, Mode
+
+ACCEPTING_WITHIN = 150.0  # ms
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A median time in ms, and the most that it may be."""
+
+    name: str
+    ms: float
+    target: float | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.ms <= self.target
+
+
+def median_ms(measure: Callable[[], float], repeats: int) -> float:
+    """Return the median of ``measure()`` (s) in ms; the first call fills caches and is dropped."""
+    measure()
+    return statistics.median(measure() for _ in range(repeats)) * 1000
+
+
+def bare_interpreter() -> float:
+    """Return the seconds that Python takes to start, do nothing and end."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - began
+
+
+def replay_accepting(folder: Path, cassette: str) -> float:
+    """Return the seconds from starting ``magneto replay`` to its first accepted connection."""
+    began = time.perf_counter()
+    program = _programs.magneto("replay", ["replay", cassette], folder)
+    try:
+        program.wait_until_accepting(interval=0.001)
+        return time.perf_counter() - began
+    finally:
+        program.stop()
+
+
+def started_and_stopped(folder: Path) -> tuple[float, float]:
+    """Return the seconds that a proxy inside this process takes to start, and to stop."""
+    proxy = MagnetoProxy(folder, port=0, mode=Mode.PASSTHROUGH, data_dir=folder / "data")
+    began = time.perf_counter()
+    proxy.start()
+    started = time.perf_counter()
+    proxy.stop()
+    return started - began, time.perf_counter() - started
+
+
+def run(repeats: int) -> list[Figure]:
+    """Make all measurements."""
+    with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
+        folder = Path(name)
+        with _programs.origin(folder) as origin:
+            record_answers(folder, f"127.0.0.1:{origin.port}", "one", 1)
+            record_answers(folder, f"127.0.0.1:{origin.port}", "many", RECORDINGS)
+        bare = median_ms(bare_interpreter, repeats)
+        one = median_ms(lambda: replay_accepting(folder, "one"), repeats)
+        many = median_ms(lambda: replay_accepting(folder, "many"), repeats)
+        start = median_ms(lambda: started_and_stopped(folder)[0], repeats)
+        stop = median_ms(lambda: started_and_stopped(folder)[1], repeats)
+    return [
+        Figure("python -c pass", bare),
+        Figure("magneto replay, 1 recording: first accepted connection", one, ACCEPTING_WITHIN),
+        Figure(
+            f"magneto replay, {RECORDINGS:,} recordings: first accepted connection",
+            many,
+            ACCEPTING_WITHIN,
+        ),
+        Figure("MagnetoProxy.start(), in process", start),
+        Figure("MagnetoProxy.stop(), in process", stop),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; return 0, or 1 if something failed (or a target was missed: --enforce)."""
+    parser = _report.parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=20, help="of each, for the median (20)")
+    options = parser.parse_args(argv)
+    try:
+        figures = run(options.repeats)
+    except BenchmarkError as error:
+        return _report.finish([], options, [str(error)])
+    floor = figures[0].ms
+    rows = [
+        [
+            each.name,
+            f"{each.ms:.1f}",
+            f"{each.ms / floor:.1f}",
+            "" if each.target is None else f"<= {each.target:.0f}",
+            _report.verdict(each.holds),
+        ]
+        for each in figures
+    ]
+    _report.show_machine()
+    print(_report.table(["start-up", "ms", "of python -c pass", "target", "holds"], rows))
+    return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

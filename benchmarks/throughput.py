@@ -1,0 +1,286 @@
+"""Requests per second and latency of every mode, beside HAProxy and nginx under the same load.
+
+Forwarding and recording are compared with HAProxy forwarding to the same origin (a second nginx
+doing the same is shown as well), replaying with nginx answering from its configuration. Rounds
+are interleaved: each measures every row once, a ratio is taken within its round, and the median
+over the rounds is reported, so that a machine that slows down halfway slows down all alike. A
+program is started afresh for each measurement and warmed up. Before each, one answer is compared
+to the byte; after a recording, the cassette must hold every exchange that wrk counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import _load, _programs, _report
+from benchmarks._load import Load
+from benchmarks._programs import BenchmarkError, Program
+from benchmarks._traffic import (
+    NGINX_ANSWER,
+    NGINX_FORWARD,
+    RECORDINGS,
+    Shape,
+    ask,
+    record_answers,
+    recorded,
+)
+
+WARM_UP = 0.5  # seconds
+
+
+@dataclass
+class Stage:
+    """Where a measurement takes place: a ``folder``, and the port of the origin."""
+
+    folder: Path
+    origin: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def authority(self) -> str:
+        """The origin's authority, which every request names."""
+        return f"127.0.0.1:{self.origin}"
+
+    def fresh(self, name: str) -> str:
+        """Return ``name`` with a number that no other has."""
+        return f"{name}-{next(self._numbers)}"
+
+
+Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
+
+
+def _ours(mode: str, *, reverse: bool) -> Start:
+    def start(stage: Stage, name: str) -> Program:
+        cassette = {"passthrough": [], "record": [name], "replay": ["answers"]}[mode]
+        form = ["--reverse", f"http://{stage.authority}"] if reverse else []
+        return _programs.magneto(name, [mode, *cassette, *form], stage.folder)
+
+    return start
+
+
+@dataclass(frozen=True)
+class Row:
+    """One program under test; ``beside`` names its reference and ``target`` the least ratio."""
+
+    name: str
+    start: Start
+    absolute: bool = False
+    cycle: int = 0
+    records: bool = False
+    beside: str = ""
+    target: float | None = None
+
+
+ROWS = [
+    Row("HAProxy", lambda stage, name: _programs.haproxy(name, stage.origin, stage.folder)),
+    Row(
+        "nginx forwarding",
+        lambda stage, name: _programs.nginx(
+            name, NGINX_FORWARD, stage.folder, upstream=stage.origin
+        ),
+    ),
+    Row(
+        "nginx answering",
+        lambda stage, name: _programs.nginx(name, NGINX_ANSWER, stage.folder),
+        cycle=RECORDINGS,
+    ),
+    *(
+        Row(
+            f"magneto {mode}{' --reverse' if reverse else ''}",
+            _ours(mode, reverse=reverse),
+            absolute=not reverse,
+            cycle=RECORDINGS if mode == "replay" else 0,
+            records=mode == "record",
+            beside=beside,
+            target=target,
+        )
+        for mode, beside, target in (
+            ("passthrough", "HAProxy", 0.4),
+            ("record", "HAProxy", 0.3),
+            ("replay", "nginx answering", 0.3),
+        )
+        for reverse in (True, False)
+    ),
+]
+
+
+@dataclass
+class Measurement:
+    """One row under one shape of traffic: a value from each round."""
+
+    row: Row
+    shape: Shape
+    loads: list[Load] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # processor seconds per second
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What is measured, for the report."""
+        return f"{self.row.name}, {self.shape.name}"
+
+
+def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
+    """Add one round's value to ``measurement``, or the reason why there is none."""
+    row, shape = measurement.row, measurement.shape
+    name = stage.fresh(row.name.replace(" ", "-"))
+    target = f"http://{stage.authority}/item/1" if shape.absolute else "/item/1"
+
+    def load(lasting: float) -> Load:
+        first = time.monotonic_ns() // 1_000 * 1_000  # no run repeats another's items
+        script = shape.script(stage.authority, first=first)
+        return _load.run(program.port, script, stage.folder, lasting)
+
+    try:
+        with row.start(stage, name) as program:
+            ask(program.port, target, stage.authority)
+            warm_up = load(min(WARM_UP, seconds))
+            before = program.cpu_seconds()
+            result = load(seconds)
+            used = program.cpu_seconds() - before
+        fault = warm_up.fault or result.fault
+        if fault:
+            raise BenchmarkError(fault)
+        if row.records:
+            _check_recording(stage, name, warm_up.requests + result.requests)
+    except BenchmarkError as error:
+        measurement.faults.append(str(error))
+        return
+    measurement.loads.append(result)
+    measurement.cpu.append(used / (result.duration / 1e6))
+
+
+def _check_recording(stage: Stage, name: str, requests: int) -> None:
+    cassette = stage.folder / "cassettes" / f"{name}.json"
+    if not cassette.exists():
+        raise BenchmarkError("no cassette was written")
+    kept = recorded(cassette)
+    cassette.unlink()
+    if kept < requests:
+        raise BenchmarkError(f"{requests} exchanges, but {kept} in the cassette")
+
+
+def chosen(only: Sequence[str]) -> list[Row]:
+    """Return the rows whose name contains one of ``only``, and their references; all for none."""
+    rows = [row for row in ROWS if not only or any(part in row.name for part in only)]
+    wanted = {row.name for row in rows} | {row.beside for row in rows}
+    present = _programs.find("haproxy") is not None
+    if not present:
+        _report.say("HAProxy not found: no ratios for forwarding and recording")
+    return [row for row in ROWS if row.name in wanted and (present or row.name != "HAProxy")]
+
+
+def run(rows: Sequence[Row], *, seconds: float, rounds: int) -> list[Measurement]:
+    """Measure ``rows`` in interleaved rounds, with all requests equal and with all different."""
+    measurements = [
+        Measurement(row, Shape(different=different, absolute=row.absolute, cycle=row.cycle))
+        for row in rows
+        for different in (False, True)
+    ]
+    with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
+        folder = Path(name)
+        with _programs.nginx("origin", NGINX_ANSWER, folder, load=True) as origin:
+            stage = Stage(folder, origin.port)
+            if any("replay" in row.name for row in rows):
+                record_answers(folder, stage.authority, "answers")
+            for number in range(rounds):
+                for measurement in measurements:
+                    _report.say(f"round {number + 1} of {rounds}: {measurement.name}")
+                    measure(measurement, stage, seconds)
+    return measurements
+
+
+def ratios(measurement: Measurement, measurements: Sequence[Measurement]) -> list[float]:
+    """Return the rate as a part of its reference's, for each round.
+
+    Empty without a reference, and where a round of either failed: there are no pairs then.
+    """
+    for reference in measurements:
+        same_load = reference.shape.different == measurement.shape.different
+        if reference.row.name == measurement.row.beside and same_load:
+            if measurement.faults or reference.faults:
+                break
+            pairs = zip(measurement.loads, reference.loads, strict=True)
+            return [ours.rate / theirs.rate for ours, theirs in pairs]
+    return []
+
+
+def figure(measurement: Measurement, measurements: Sequence[Measurement]) -> dict[str, object]:
+    """Return the medians of one measurement, as they go into the JSON."""
+    loads, row = measurement.loads, measurement.row
+    parts = ratios(measurement, measurements)
+    ratio = statistics.median(parts) if parts else None
+    return {
+        "program": row.name,
+        "requests": measurement.shape.name,
+        "per_second": statistics.median(load.rate for load in loads),
+        "p50_ms": statistics.median(load.p50 for load in loads) / 1000,
+        "p99_ms": statistics.median(load.p99 for load in loads) / 1000,
+        "cpu": statistics.median(measurement.cpu),
+        "rounds": [load.rate for load in loads],
+        "beside": row.beside or None,
+        "ratio": ratio,
+        "ratios": parts,
+        "target": row.target,
+        "holds": None if ratio is None or row.target is None else ratio >= row.target,
+    }
+
+
+HEADS = ("program", "requests", "requests/s", "p50 ms", "p99 ms", "CPU", "ratio", "target", "holds")
+
+
+def cells(values: dict[str, object]) -> list[str]:
+    """Return a figure as the cells of its table row."""
+    ratio, target, holds = values["ratio"], values["target"], values["holds"]
+    assert holds is None or isinstance(holds, bool)
+    return [
+        str(values["program"]),
+        str(values["requests"]),
+        f"{values['per_second']:,.0f}",
+        f"{values['p50_ms']:.2f}",
+        f"{values['p99_ms']:.2f}",
+        f"{values['cpu']:.0%}",
+        "" if ratio is None else f"{ratio:.2f} of {values['beside']}",
+        "" if target is None else f"{target:.2f}",
+        _report.verdict(holds),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the comparison; return 0, or 1 if a row is not valid (or a target missed: --enforce)."""
+    parser = _report.parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=5, help="for each measurement (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median is taken (3)")
+    parser.add_argument("--quick", action="store_true", help="2 seconds, 1 round")
+    parser.add_argument("--only", action="append", default=[], help="rows whose name contains this")
+    options = parser.parse_args(argv)
+    if options.quick:
+        options.seconds, options.rounds = 2, 1
+    try:
+        _programs.require("wrk", "nginx")
+    except BenchmarkError as error:
+        return _report.skipped(error)
+    return _report_on(
+        run(chosen(options.only), seconds=options.seconds, rounds=options.rounds), options
+    )
+
+
+def _report_on(measurements: Sequence[Measurement], options: argparse.Namespace) -> int:
+    figures = [figure(each, measurements) for each in measurements if each.loads]
+    _report.show_machine()
+    if figures:
+        print(_report.table(HEADS, [cells(values) for values in figures]))
+    faults = [f"{each.name}: {fault}" for each in measurements for fault in each.faults]
+    return _report.finish(figures, options, faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
