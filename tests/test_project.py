@@ -109,7 +109,8 @@ def test_each_test_states_its_rule() -> None:
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
     """The version that the package says it is has its section in the changelog."""
-    version = re.search(r'^__version__ = "(.+)"', (SOURCE / "_version.py").read_text(encoding="utf-8"))
+    source = (SOURCE / "_version.py").read_text(encoding="utf-8")
+    version = re.search(r'^__version__ = "(.+)"', source, re.MULTILINE)
     assert version is not None
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"^## \[{re.escape(version[1])}\]", changelog, re.MULTILINE)
