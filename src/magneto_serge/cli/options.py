@@ -1,0 +1,269 @@
+"""The flags of the commands that run a proxy: one for each setting, in sections.
+
+A flag writes to one field of :class:`~magneto_serge.config.Settings` and accepts what
+``config_values`` accepts for it, so that a value is right or wrong for the same reason wherever it
+is given. Only flags that stand on the command line are handed on: the others must not hide the
+environment and the file.
+
+What follows ``--`` is the user's own command, and none of it is ever read as ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from magneto_serge.config_values import RULES, convert
+from magneto_serge.errors import ConfigError
+
+_COMMAND = "magneto_serge.command"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Flag(NamedTuple):
+    """How one setting is spelt on the command line."""
+
+    setting: str
+    names: tuple[str, ...]
+    section: str
+    help: str
+    metavar: str | None = None
+    repeatable: bool = False
+
+
+LISTENING, ORIGINS, CASSETTES, LIMITS, OUTPUT = (
+    "Listening",
+    "Reaching origins",
+    "Cassettes",
+    "Limits",
+    "Output",
+)
+
+FLAGS = (
+    Flag("port", ("-p", "--port"), LISTENING, "Port to listen on [8888]; 0 picks one.", "PORT"),
+    Flag("host", ("--host",), LISTENING, "Address to listen on [127.0.0.1].", "ADDRESS"),
+    Flag(
+        "port_file",
+        ("--port-file",),
+        LISTENING,
+        "Write the port number to this file when ready; removed at the end.",
+        "FILE",
+    ),
+    Flag(
+        "reverse",
+        ("--reverse",),
+        LISTENING,
+        "Be a reverse proxy for this one upstream, http://HOST[:PORT] or https://…; clients need "
+        "no configuration.",
+        "URL",
+    ),
+    Flag(
+        "reverse_tls",
+        ("--reverse-tls/--no-reverse-tls",),
+        LISTENING,
+        "With --reverse: speak TLS to clients, with our certificate.",
+    ),
+    Flag(
+        "proxy_auth",
+        ("--proxy-auth",),
+        LISTENING,
+        "Credentials that clients must send; needed to listen on more than loopback.",
+        "USER:PASSWORD",
+    ),
+    Flag("ca_cert", ("--ca-cert",), LISTENING, "Your own CA certificate (PEM).", "FILE"),
+    Flag("ca_key", ("--ca-key",), LISTENING, "The key of --ca-cert (PEM).", "FILE"),
+    Flag("data_dir", ("--data-dir",), LISTENING, "Where our own CA is kept.", "FOLDER"),
+    Flag(
+        "cassette_dir",
+        ("-d", "--cassette-dir"),
+        CASSETTES,
+        "Folder of the cassettes [cassettes].",
+        "FOLDER",
+    ),
+    Flag(
+        "ignore_hosts",
+        ("--ignore-host",),
+        CASSETTES,
+        "Forward this host and never record it; may be repeated; * is a wildcard.",
+        "HOST",
+        repeatable=True,
+    ),
+    Flag(
+        "redact",
+        ("--redact/--no-redact",),
+        CASSETTES,
+        "Mask credentials before anything is written [on].",
+    ),
+    Flag(
+        "exact_bodies",
+        ("--exact-bodies/--no-exact-bodies",),
+        CASSETTES,
+        "Store bodies as the bytes received, compressed ones too [off].",
+    ),
+    Flag(
+        "memory_limit",
+        ("--max-body-in-memory",),
+        CASSETTES,
+        "A larger body goes to a file of its own beside the cassette [4M].",
+        "SIZE",
+    ),
+    Flag("upstream_ca", ("--upstream-ca",), ORIGINS, "Trust this CA (PEM) as well.", "FILE"),
+    Flag(
+        "insecure",
+        ("--insecure/--no-insecure",),
+        ORIGINS,
+        "Do not verify the certificates of origins. Dangerous.",
+    ),
+    Flag(
+        "upstream_proxy",
+        ("--upstream-proxy",),
+        ORIGINS,
+        'Reach origins through this proxy; "" for none [HTTPS_PROXY, HTTP_PROXY, ALL_PROXY].',
+        "URL",
+    ),
+    Flag(
+        "no_proxy",
+        ("--no-proxy",),
+        ORIGINS,
+        "Reach this host without --upstream-proxy; may be repeated [NO_PROXY].",
+        "HOST",
+        repeatable=True,
+    ),
+    Flag("connect_timeout", ("--connect-timeout",), LIMITS, "To connect to an origin [10].", "S"),
+    Flag("idle_timeout", ("--idle-timeout",), LIMITS, "Without a byte from an origin [60].", "S"),
+    Flag(
+        "keepalive_timeout",
+        ("--keepalive-timeout",),
+        LIMITS,
+        "Between two requests of a client [75].",
+        "S",
+    ),
+    Flag("header_timeout", ("--header-timeout",), LIMITS, "For a whole request head [30].", "S"),
+    Flag(
+        "shutdown_timeout",
+        ("--shutdown-timeout",),
+        LIMITS,
+        "For exchanges in flight when stopping [5].",
+        "S",
+    ),
+    Flag("max_connections", ("--max-connections",), LIMITS, "Clients at once [10000].", "N"),
+    Flag("max_header_size", ("--max-header-size",), LIMITS, "Of one message head [64k].", "SIZE"),
+    Flag(
+        "quiet",
+        ("-q", "--quiet/--no-quiet"),
+        OUTPUT,
+        "Say nothing but warnings, misses and errors.",
+    ),
+    Flag(
+        "log_level",
+        ("--log-level",),
+        OUTPUT,
+        "debug, info, warning or error [warning].",
+        "LEVEL",
+    ),
+    Flag("log_format", ("--log-format",), OUTPUT, "text, or json: one object a line.", "FORMAT"),
+)
+
+
+def _as_setting(ctx: click.Context, parameter: click.Parameter, value: str | None) -> object:
+    """Convert what stands on the command line into the setting's type (a click callback)."""
+    assert parameter.name is not None  # noqa: S101 - options have names
+    if value is None:
+        return None
+    try:
+        return convert(parameter.name, value, "", textual=True)
+    except ConfigError:
+        rule = RULES[parameter.name]
+        shown = "expected" if rule.secret else f"{value!r} is not"
+        raise click.BadParameter(f"{shown} {rule.accepted}.", ctx, parameter) from None
+
+
+class SettingOption(click.Option):
+    """A flag that belongs to a setting and is printed in its section of the help."""
+
+    section = ""
+
+
+class ProxyCommand(click.Command):
+    """A command with our flags before ``--`` and the user's command after it."""
+
+    allow_extra_args = True  # so that we can say better than click what to do with them
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Cut the line at the first ``--``, then parse what is ours."""
+        ours, theirs = args, None
+        if "--" in args:
+            at = args.index("--")
+            ours, theirs = args[:at], args[at + 1 :]
+        if theirs == []:
+            ctx.fail("There is no command after --.")
+        ctx.meta[_COMMAND] = tuple(theirs or ())
+        try:
+            rest = super().parse_args(ctx, list(ours))  # it empties its list
+        except click.NoSuchOption as error:
+            if theirs is None and len([arg for arg in ours if not arg.startswith("-")]) > 1:
+                hint = f"{error.message} {self._where_commands_go(ctx)}"
+                raise click.UsageError(hint, ctx) from error
+            raise
+        if rest:
+            ctx.fail(f"Unexpected argument {rest[0]!r}. {self._where_commands_go(ctx)}")
+        return rest
+
+    def _where_commands_go(self, ctx: click.Context) -> str:
+        name = " NAME" if any(isinstance(each, click.Argument) for each in self.params) else ""
+        return f"A command to run goes after --: {ctx.command_path}{name} -- COMMAND ..."
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Add the command to the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND ...]"]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags in sections; thirty in one list help nobody."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                section = getattr(parameter, "section", "Options")
+                sections.setdefault(section, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title if title != LIMITS else f"{title} (S: seconds)"):
+                formatter.write_dl(records)
+
+
+def _option(flag: Flag) -> Callable[[F], F]:
+    arguments: dict[str, Any] = {"cls": SettingOption, "help": flag.help, "default": None}
+    if any("/" in name for name in flag.names):
+        arguments["is_flag"] = True
+    elif flag.repeatable:
+        arguments |= {"multiple": True, "metavar": flag.metavar}
+    else:
+        arguments |= {"callback": _as_setting, "metavar": flag.metavar}
+    return click.option(*flag.names, flag.setting, **arguments)
+
+
+def proxy_options(function: F) -> F:
+    """Add every flag of :data:`FLAGS` to a command."""
+    for flag in reversed(FLAGS):
+        function = _option(flag)(function)
+        parameter = function.__click_params__[-1]  # type: ignore[attr-defined]  # click's own place
+        parameter.section = flag.section
+    return function
+
+
+def given_settings(ctx: click.Context) -> dict[str, object]:
+    """Return the settings that stand on the command line itself."""
+    return {
+        flag.setting: ctx.params[flag.setting]
+        for flag in FLAGS
+        if ctx.get_parameter_source(flag.setting) is ParameterSource.COMMANDLINE
+    }
+
+
+def given_command(ctx: click.Context) -> tuple[str, ...]:
+    """Return the user's command: what stood after ``--``."""
+    command: tuple[str, ...] = ctx.meta[_COMMAND]
+    return command

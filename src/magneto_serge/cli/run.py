@@ -1,0 +1,236 @@
+"""`magneto record | replay | auto | hybrid | passthrough`: run a proxy, alone or around a command.
+
+The order matters: settings and the user's command are checked before anything is opened; the
+cassette is opened before connections are accepted, so that no early request is answered without
+it; the port file appears once they are; and whatever happens, what was recorded is saved.
+
+The exit status is the user's command's. Where that is 0, or where there is no command, it tells
+of misses (6) and of a cassette that could not be saved (3).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from magneto_serge.config import Settings, load_settings
+from magneto_serge.errors import CassetteError, MagnetoError, ReplayMissError
+from magneto_serge.replay.modes import Mode, policy_for
+
+from . import portfile
+from .interrupts import Interrupts
+from .logs import logging_to
+from .options import ProxyCommand, given_command, given_settings, proxy_options
+from .screen import Screen
+from .serve import MissReporter, status_line, until_interrupted
+
+if TYPE_CHECKING:
+    from magneto_serge.app import MagnetoProxy
+
+INSECURE = (
+    "DANGER: --insecure: the certificates of origins are NOT verified. Whoever is between here "
+    "and there can read and change what you send, receive and record."
+)
+
+
+def new_proxy(settings: Settings) -> MagnetoProxy:
+    """Make the proxy; what it imports is most of the time that starting takes."""
+    from magneto_serge.app import MagnetoProxy
+
+    return MagnetoProxy(settings.cassette_dir, settings=settings)
+
+
+def run(mode: Mode, name: str | None, given: Mapping[str, object], command: tuple[str, ...]) -> int:
+    """Run a proxy until ``command`` ends, or until it is interrupted; return the exit status.
+
+    Raises ConfigError for settings that cannot be used; what goes wrong later is printed in the
+    log's own format.
+    """
+    settings = load_settings({**given, "mode": mode.value})
+    screen = Screen(quiet=settings.quiet, json=settings.log_format == "json")
+    try:
+        return _run(mode, name, settings, screen, command)
+    except MagnetoError as error:
+        screen.error(str(error))
+        return error.exit_code
+
+
+def _run(
+    mode: Mode, name: str | None, settings: Settings, screen: Screen, command: tuple[str, ...]
+) -> int:
+    if command:
+        from .child import check
+
+        check(command, os.environ)
+    portfile.remove(settings.port_file)
+    if settings.insecure:
+        screen.warn(INSECURE, alarm=True)
+    with (
+        logging_to(screen, level=settings.log_level, log_format=settings.log_format),
+        Interrupts() as interrupts,
+    ):
+        return _Run(mode, name, settings, screen, interrupts).to_the_end(command)
+
+
+class _Run:
+    """One proxy from its start to its summary."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        name: str | None,
+        settings: Settings,
+        screen: Screen,
+        interrupts: Interrupts,
+    ) -> None:
+        self._mode = mode
+        self._name = name
+        self._settings = settings
+        self._screen = screen
+        self._interrupts = interrupts
+        self._cassette = cassette_path(settings, name)
+        self._proxy = new_proxy(settings)
+        self._misses = MissReporter(self._proxy, screen)
+
+    def to_the_end(self, command: tuple[str, ...]) -> int:
+        """Start, run ``command`` or wait, stop and save, and say what happened."""
+        title = self._title()
+        status = 0
+        try:
+            if self._name is not None:
+                self._proxy.use(self._name, self._mode)
+            self._proxy.start()
+            with portfile.announcing(self._settings.port_file, self._proxy.port):
+                status = self._around(command) if command else self._alone(title)
+        finally:
+            self._stop(status)
+        self._misses.report()
+        self._summarise()
+        return status or (ReplayMissError.exit_code if self._proxy.stats.missed else 0)
+
+    def _around(self, command: tuple[str, ...]) -> int:
+        from .child import run as run_child
+
+        environ = {**os.environ, **self._proxy.env()}
+        if self._settings.reverse is not None:
+            environ["MAGNETO_URL"] = self._proxy.url
+        return run_child(command, environ, self._interrupts)
+
+    def _alone(self, title: str) -> int:
+        url = self._proxy.url
+        self._screen.say(f"{title} on {url}; Ctrl-C stops", event="ready", url=url)
+        until_interrupted(self._proxy, self._misses, self._screen, self._interrupts, title)
+        return 0
+
+    def _title(self) -> str:
+        """Say what will be done; to be asked before the cassette comes into being."""
+        if self._cassette is None:
+            return "passing through"
+        policy = policy_for(self._mode, cassette_exists=self._cassette.exists())
+        doing = "recording" if policy.replaces else "replaying"
+        return f"{doing}{' and extending' if policy.replays and policy.keeps else ''} {self._name}"
+
+    def _stop(self, status: int) -> None:
+        """Stop and save; an error in that must not hide that the command failed first."""
+        try:
+            self._proxy.stop()
+        except (CassetteError, OSError) as error:
+            if not status:
+                raise (
+                    error
+                    if isinstance(error, CassetteError)
+                    else CassetteError(f"the cassette could not be saved: {error}")
+                ) from error
+            self._screen.warn(str(error))
+
+    def _summarise(self) -> None:
+        stats = self._proxy.stats
+        saved = str(self._cassette) if stats.recorded and self._cassette is not None else None
+        self._screen.say(
+            f"{status_line(stats)}{f'; saved {saved}' if saved else ''}",
+            event="finished",
+            saved=saved,
+            **msgspec.structs.asdict(stats),
+        )
+
+
+def cassette_path(settings: Settings, name: str | None) -> Path | None:
+    """Return the file of cassette ``name``, None without one; raises ConfigError for a bad name."""
+    if name is None:
+        return None
+    from magneto_serge.storage.store import CassetteStore
+
+    return CassetteStore(settings.cassette_dir).path(name)
+
+
+# --- The commands -------------------------------------------------------------------------------
+
+_EXAMPLES = {
+    Mode.RECORD: """\b
+Examples:
+  magneto record github -- pytest               record what the tests say to the world
+  magneto record github -- curl -sS https://api.github.com/zen
+  magneto record github -p 8888                 a proxy until Ctrl-C
+  magneto record api --reverse https://api.example.com -p 8080""",
+    Mode.REPLAY: """\b
+Examples:
+  magneto replay github -- pytest               the same tests, offline
+  magneto replay github -p 8888                 a proxy until Ctrl-C
+  magneto replay api --reverse https://api.example.com -p 8080
+
+A request that is not in the cassette gets 502 with the nearest recordings, and
+the exit status is 6.""",
+    Mode.AUTO: """\b
+Examples:
+  magneto auto github -- pytest                 records the first time, replays afterwards
+  magneto auto github -p 0 --port-file port     for scripts: wait for the file, read the port""",
+    Mode.HYBRID: """\b
+Examples:
+  magneto hybrid github -- pytest               add what new tests ask for, keep the rest""",
+    Mode.PASSTHROUGH: """\b
+Examples:
+  magneto passthrough -- curl -sS https://example.com/
+  magneto passthrough -p 8888                   a proxy that only forwards""",
+}
+
+_HELP = {
+    Mode.RECORD: """Forward everything and record it, replacing the cassette.
+
+    The older cassette stays as it is until the new one is complete, and for good if nothing was
+    recorded.""",
+    Mode.REPLAY: """Answer from the cassette alone; nothing reaches the network.
+
+    No connection, no TLS handshake and no name look-up is made, except to hosts that
+    --ignore-host names.""",
+    Mode.AUTO: """Replay the cassette if there is one, record it otherwise.
+
+    What is not in an existing cassette is refused, not added: see `magneto hybrid`.""",
+    Mode.HYBRID: """Replay what is in the cassette, forward and add the rest.""",
+    Mode.PASSTHROUGH: """Forward everything and keep nothing.""",
+}
+
+
+def _command(mode: Mode) -> click.Command:
+    @click.pass_context
+    def invoke(ctx: click.Context, /, name: str | None = None, **_: Any) -> None:
+        ctx.exit(run(mode, name, given_settings(ctx), given_command(ctx)))
+
+    function = proxy_options(invoke)
+    if mode is not Mode.PASSTHROUGH:
+        function = click.argument("name")(function)
+    decorator = click.command(
+        mode.value, cls=ProxyCommand, help=_HELP[mode], epilog=_EXAMPLES[mode]
+    )
+    return decorator(function)
+
+
+record = _command(Mode.RECORD)
+replay = _command(Mode.REPLAY)
+auto = _command(Mode.AUTO)
+hybrid = _command(Mode.HYBRID)
+passthrough = _command(Mode.PASSTHROUGH)
