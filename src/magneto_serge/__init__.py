@@ -1,0 +1,79 @@
+"""Record and replay HTTP and HTTPS traffic, from any program, through a proxy.
+
+::
+
+    from magneto_serge import MagnetoProxy, Mode, use_cassette
+
+Names are imported when first used, so that ``import magneto_serge`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from magneto_serge._version import __version__
+
+if TYPE_CHECKING:
+    from magneto_serge.app import MagnetoProxy as MagnetoProxy
+    from magneto_serge.config import Settings as Settings
+    from magneto_serge.config import load_settings as load_settings
+    from magneto_serge.errors import CassetteBusyError as CassetteBusyError
+    from magneto_serge.errors import CassetteError as CassetteError
+    from magneto_serge.errors import CassetteNotFoundError as CassetteNotFoundError
+    from magneto_serge.errors import CertificateError as CertificateError
+    from magneto_serge.errors import ConfigError as ConfigError
+    from magneto_serge.errors import MagnetoError as MagnetoError
+    from magneto_serge.errors import ProxyError as ProxyError
+    from magneto_serge.errors import ReplayMissError as ReplayMissError
+    from magneto_serge.messages import Failure as Failure
+    from magneto_serge.messages import FailureKind as FailureKind
+    from magneto_serge.messages import Headers as Headers
+    from magneto_serge.messages import Interaction as Interaction
+    from magneto_serge.messages import Request as Request
+    from magneto_serge.messages import Response as Response
+    from magneto_serge.replay.engine import Stats as Stats
+    from magneto_serge.replay.misses import Miss as Miss
+    from magneto_serge.replay.modes import Mode as Mode
+    from magneto_serge.use import use_cassette as use_cassette
+
+_HOMES = {
+    "MagnetoProxy": "app",
+    "use_cassette": "use",
+    "Mode": "replay.modes",
+    "Miss": "replay.misses",
+    "Stats": "replay.engine",
+    "Settings": "config",
+    "load_settings": "config",
+    **dict.fromkeys(
+        ("Failure", "FailureKind", "Headers", "Interaction", "Request", "Response"), "messages"
+    ),
+    **dict.fromkeys(
+        (
+            "CassetteBusyError",
+            "CassetteError",
+            "CassetteNotFoundError",
+            "CertificateError",
+            "ConfigError",
+            "MagnetoError",
+            "ProxyError",
+            "ReplayMissError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604  # all are strings
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

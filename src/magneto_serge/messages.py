@@ -163,6 +163,7 @@ class FailureKind(StrEnum):
     TRUNCATED = "truncated"
     BAD_RESPONSE = "bad-response"
     UPSTREAM_PROXY = "upstream-proxy"
+    CLIENT_CLOSED = "client-closed"
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -1,0 +1,221 @@
+"""What we say ourselves: problem details (RFC 9457), and recordings as bytes for a client.
+
+A recording is encoded once, for the case that nearly always comes up (HTTP/1.1, connection kept),
+and kept with it. What the origin's framing was decides the framing of a replay: chunked stays
+chunked, in the pieces in which it came; a length is made true; a body delimited by the
+connection's end still is.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from magneto_serge.messages import Failure, FailureKind, FieldLine, FileBody, Interaction, Response
+from magneto_serge.replay.misses import Miss
+from magneto_serge.wire.events import Framing
+from magneto_serge.wire.fields import NEVER_NOMINATED, connection_options, first
+from magneto_serge.wire.serialize import chunk, last_chunk, response_head
+
+# Status and one word for each way in which an origin can fail us (RFC 9110 §15.6.3, §15.6.5).
+FAILURE_STATUS = {FailureKind.TIMEOUT: 504}
+_FAILURE_TITLES = {
+    FailureKind.DNS: "The origin's name could not be resolved",
+    FailureKind.REFUSED: "The origin refused the connection",
+    FailureKind.UNREACHABLE: "The origin could not be reached",
+    FailureKind.TIMEOUT: "The origin did not answer in time",
+    FailureKind.TLS: "No TLS connection to the origin could be made",
+    FailureKind.RESET: "The origin broke the connection off",
+    FailureKind.TRUNCATED: "The origin closed the connection before its answer was complete",
+    FailureKind.BAD_RESPONSE: "The origin's answer is not valid HTTP",
+    FailureKind.UPSTREAM_PROXY: "The upstream proxy refused or failed",
+    FailureKind.CLIENT_CLOSED: "The client went away",
+}
+_TYPE = "https://magneto-serge.dev/problems/"
+
+
+def problem(
+    status: int,
+    kind: str,
+    title: str,
+    detail: str,
+    *,
+    close: bool,
+    head_only: bool = False,
+    fields: bytes = b"",
+    **members: object,
+) -> bytes:
+    """Return a whole ``application/problem+json`` response.
+
+    ``kind`` names the problem in its ``type``; ``fields`` is ready field lines; ``members`` are
+    the extension members of the document.
+    """
+    document = {"type": _TYPE + kind, "title": title, "status": status, "detail": detail}
+    body = msgspec.json.format(msgspec.json.encode({**document, **members}), indent=2) + b"\n"
+    head = (
+        b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n%b"
+        b"Connection: %b\r\n\r\n"
+        % (
+            status,
+            _phrase(status),
+            len(body),
+            fields,
+            b"close" if close else b"keep-alive",
+        )
+    )
+    return head if head_only else head + body
+
+
+def _phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b""
+
+
+def failure_answer(failure: Failure, *, close: bool, head_only: bool) -> bytes:
+    """Return the 502 or 504 for an origin that failed before it answered."""
+    return problem(
+        FAILURE_STATUS.get(failure.kind, 502),
+        failure.kind.value,
+        _FAILURE_TITLES[failure.kind],
+        failure.detail,
+        close=close,
+        head_only=head_only,
+    )
+
+
+def miss_answer(miss: Miss, *, close: bool, head_only: bool) -> bytes:
+    """Return the 502 that explains what replay has refused."""
+    return problem(
+        502,
+        "replay-miss",
+        "No recording matches this request",
+        miss.reason,
+        close=close,
+        head_only=head_only,
+        method=miss.method,
+        url=miss.url,
+        remedy=miss.remedy,
+        nearest=miss.nearest,
+    )
+
+
+class Encoded(msgspec.Struct):
+    """A recording as bytes for one kind of client connection.
+
+    ``head`` holds everything up to the body and, where the body is small, the body too;
+    ``pieces`` is what follows; ``file`` streams after it; ``tail`` comes last. ``close``: the
+    connection ends with it. ``cut``: it breaks off as the origin did.
+    """
+
+    head: bytes
+    pieces: tuple[bytes, ...] = ()
+    file: FileBody | None = None
+    tail: bytes = b""
+    close: bool = False
+    cut: FailureKind | None = None
+    size: int = 0
+
+
+_JOIN_BELOW = 65_536  # bytes: one write beats saving a copy up to about here
+
+
+def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encoded:
+    """Return the interaction's response for a client of this version.
+
+    ``keep_alive``: whether the connection may live on after it.
+    """
+    response, failure = interaction.response, interaction.failure
+    head_only = interaction.request.method == "HEAD"
+    if response is None:
+        failure = failure or Failure(FailureKind.RESET)
+        whole = failure_answer(failure, close=not keep_alive, head_only=head_only)
+        return Encoded(whole, close=not keep_alive)
+    interim = b""
+    if version == "HTTP/1.1":
+        interim = b"".join(
+            response_head(early.status, early.reason.encode("latin-1"), early.headers.raw)
+            for early in interaction.informational
+        )
+    cut = None if failure is None else failure.kind
+    encoded = _encode_final(response, interaction.chunks, head_only, version, keep_alive, cut)
+    encoded.head = interim + encoded.head
+    return encoded
+
+
+def _encode_final(
+    response: Response,
+    chunks: tuple[tuple[int, float], ...],
+    head_only: bool,
+    version: str,
+    keep_alive: bool,
+    cut: FailureKind | None,
+) -> Encoded:
+    body = response.body
+    fields = response.headers.raw
+    nominated = _nominated(fields)
+    bodiless = head_only or response.status in (204, 304)
+    framing = _recorded_framing(response)
+    if framing is Framing.CHUNKED and version != "HTTP/1.1":
+        framing = Framing.CLOSE
+    size = body.size if isinstance(body, FileBody) else len(body)
+    close = not keep_alive or cut is not None or (framing is Framing.CLOSE and not bodiless)
+    connection = b"close" if close else b"keep-alive" if version != "HTTP/1.1" else b""
+    head = response_head(
+        response.status,
+        response.reason.encode("latin-1"),
+        fields,
+        nominated=nominated,
+        # A cut body's length is what was promised, not what came; that of a bodiless response
+        # describes another one (RFC 9110 §8.6).
+        framing=None if bodiless or (cut and framing is Framing.LENGTH) else framing,
+        length=size,
+        connection=connection,
+    )
+    if bodiless:
+        return Encoded(head, close=close, cut=cut)
+    tail = b""
+    if framing is Framing.CHUNKED and cut is None:
+        tail = last_chunk(response.trailers.raw)
+    if isinstance(body, FileBody):
+        if framing is Framing.CHUNKED:
+            head += b"%x\r\n" % size
+            tail = b"\r\n" + tail
+        return Encoded(head, file=body, tail=tail, close=close, cut=cut, size=size)
+    pieces = _chunked(body, chunks) if framing is Framing.CHUNKED else (body,)
+    if size < _JOIN_BELOW:
+        whole = b"".join((head, *pieces, tail))
+        return Encoded(whole, close=close, cut=cut, size=size)
+    return Encoded(head, pieces=pieces, tail=tail, close=close, cut=cut, size=size)
+
+
+def _chunked(body: bytes, chunks: tuple[tuple[int, float], ...]) -> tuple[bytes, ...]:
+    if not body:
+        return ()
+    if len(chunks) < 2 or sum(size for size, _ in chunks) != len(body):
+        return (chunk(body),)
+    pieces = []
+    start = 0
+    for size, _ in chunks:
+        if size:
+            pieces.append(chunk(body[start : start + size]))
+        start += size
+    return tuple(pieces)
+
+
+def _nominated(fields: tuple[FieldLine, ...]) -> frozenset[bytes]:
+    options: set[bytes] = set()
+    for name, value in fields:
+        if name.lower() == b"connection":
+            options |= connection_options(value)
+    return frozenset(options - NEVER_NOMINATED)
+
+
+def _recorded_framing(response: Response) -> Framing:
+    fields = response.headers.raw
+    coding = first(fields, b"transfer-encoding")
+    if coding is not None and coding.strip(b" \t").lower() == b"chunked":
+        return Framing.CHUNKED
+    return Framing.CLOSE if first(fields, b"content-length") is None else Framing.LENGTH

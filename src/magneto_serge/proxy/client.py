@@ -1,0 +1,594 @@
+"""One client connection: requests in, answers out, in order.
+
+Events of the request in hand go to whoever is dealing with it (an exchange, a spool, or nobody);
+those of the next request wait in the backlog, reading held, until its turn has come: answers to
+pipelined requests keep their order (RFC 9112 §9.3.2). A connection starts as a proxy's or, in
+reverse mode, an origin's; CONNECT turns it into the connection of the origin named, with TLS or
+without, as the first byte says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from base64 import b64encode
+from collections import deque
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
+
+from magneto_serge.errors import ClientProtocolError
+from magneto_serge.messages import Failure, FailureKind, FieldLine, Headers, Request
+from magneto_serge.proxy import answers
+from magneto_serge.proxy.connect import (
+    ConnectedClient,
+    h2_preface_refusal,
+    is_h2_preface,
+    log_tls_refusal,
+)
+from magneto_serge.proxy.dial import Origin
+from magneto_serge.proxy.exchange import Exchange
+from magneto_serge.proxy.gate import Gate, Hold
+from magneto_serge.proxy.pump import Pump
+from magneto_serge.proxy.reset import reset
+from magneto_serge.proxy.tee import Spool
+from magneto_serge.proxy.tunnel import join
+from magneto_serge.replay.cassette import Recording
+from magneto_serge.replay.engine import Decision, Forward
+from magneto_serge.replay.misses import Miss
+from magneto_serge.wire.events import (
+    BytesAfterUpgrade,
+    DataReceived,
+    Event,
+    PeerBrokeProtocol,
+    RequestReceived,
+    StreamEnded,
+)
+from magneto_serge.wire.fields import first
+from magneto_serge.wire.http1 import RequestParser
+from magneto_serge.wire.serialize import CONTINUE
+from magneto_serge.wire.targets import refuse_fragment
+
+if TYPE_CHECKING:
+    from magneto_serge.proxy.server import ProxyServer
+
+log = logging.getLogger("magneto_serge.proxy")
+
+_RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
+_BASIC = b"Basic "
+
+
+class ClientConnection(asyncio.Protocol):
+    """A connection from a client. ``origin`` None: proxy requests, in absolute-form."""
+
+    __slots__ = (
+        "_backlog",
+        "_close_after",
+        "_cutting",
+        "_discarding",
+        "_exchange",
+        "_from_target",
+        "_head",
+        "_in_tunnel",
+        "_parser",
+        "_pump",
+        "_raw",
+        "_request",
+        "_spool",
+        "_userinfo",
+        "gate",
+        "origin",
+        "server",
+        "ticks",
+        "transport",
+        "writable",
+    )
+
+    def __init__(
+        self, server: ProxyServer, origin: Origin | None = None, *, in_tunnel: bool = False
+    ) -> None:
+        self.server = server
+        self.origin = origin
+        self.ticks = 0
+        self.writable = True
+        self._in_tunnel = in_tunnel
+        self._parser = RequestParser(server.settings.max_header_size)
+        self._backlog: deque[Event] = deque()
+        self._close_after = False
+        self._cutting = False
+        self._discarding = False
+        self._exchange: Exchange | None = None
+        self._head: RequestReceived | None = None
+        self._request: Request | None = None
+        self._spool: Spool | None = None
+        self._pump: Pump | None = None
+        self._raw: bytearray | None = None
+        self._userinfo: str | None = None
+        self._from_target = False
+
+    # --- asyncio.Protocol --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Enter the books, or turn the client away where there are too many."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.gate = Gate(self.transport)
+        if not self.server.admit(self):
+            self._refuse(503, "too-many-connections", "Too many connections", close=True)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and deal with every event whose turn has come."""
+        if self._cutting:
+            return
+        if self._raw is not None:
+            self._raw += data
+            if len(self._raw) > _RAW_LIMIT:
+                self.gate.hold(Hold.BACKLOG)
+            return
+        if self._head is None and self.origin is not None and is_h2_preface(data):
+            log.warning("A client of %s insists on HTTP/2: refused", self.origin.authority)
+            self.transport.write(h2_preface_refusal())
+            self.transport.close()
+            return
+        parser = self._parser
+        # A head that comes in drips must not look alive: its clock starts with its first byte.
+        if not parser.mid_message:
+            self.ticks = 0
+        events = parser.feed(data)
+        if events:
+            self.ticks = 0
+        if self._backlog:
+            self._backlog.extend(events)
+            return
+        for index, event in enumerate(events):
+            if not self._dispatch(event):
+                self._backlog.extend(events[index:])
+                self.gate.hold(Hold.BACKLOG)
+                return
+
+    def eof_received(self) -> bool:
+        """Answer what is under way before closing, where the transport has a half-close."""
+        return self.busy and self.transport.can_write_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the books; end what was under way."""
+        self.server.dismiss(self)
+        if self.origin is not None and isinstance(exc, ssl.SSLError):
+            # TLS 1.3: the client's verdict on our certificate comes after our handshake is done.
+            log_tls_refusal(self.origin.authority, exc)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and not exchange.over:
+            exchange.client_gone()
+        if self._spool is not None:
+            self._spool.discard()
+        if self._pump is not None:
+            self._pump.close()
+        self._backlog.clear()
+
+    def pause_writing(self) -> None:
+        """The client takes no more for now."""
+        self.writable = False
+        if self._exchange is not None:
+            self._exchange.client_writable(False)
+
+    def resume_writing(self) -> None:
+        """The client takes more."""
+        self.writable = True
+        self.ticks = 0
+        if self._cutting:
+            reset(self.transport)
+        elif self._exchange is not None:
+            self._exchange.client_writable(True)
+        elif self._pump is not None:
+            self._pump.go_on()
+
+    # --- the books ---------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is under way."""
+        return self._exchange is not None or self._pump is not None or self._spool is not None
+
+    def sweep(self, interval: float) -> None:
+        """Close what has waited too long; called every ``interval`` seconds."""
+        settings = self.server.settings
+        self.ticks += 1
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.ticks += 1
+            if exchange.ticks * interval <= settings.idle_timeout:
+                return
+            if self.writable and not self._client_is_due():
+                exchange.timed_out(settings.idle_timeout)
+            else:
+                log.warning("A client took or sent nothing for %g s: closed", settings.idle_timeout)
+                self.transport.abort()
+        elif self._pump is not None or self._spool is not None or self._discarding:
+            if self.ticks * interval > settings.idle_timeout:
+                self.transport.abort()
+        elif self._parser.mid_message:
+            if self.ticks * interval > settings.header_timeout:
+                self._refuse(408, "request-timeout", "The request took too long", close=True)
+        elif self.ticks * interval > settings.keepalive_timeout:
+            self.transport.close()
+
+    def _client_is_due(self) -> bool:
+        """Whether the request in hand is incomplete, so that the wait is for the client."""
+        exchange = self._exchange
+        return exchange is not None and not exchange.request_complete and not exchange.answered
+
+    def close_when_idle(self) -> None:
+        """Close now, or after the answer under way."""
+        self._close_after = True
+        if not self.busy:
+            self.transport.close()
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _dispatch(self, event: Event) -> bool:
+        """Deal with an event; False: its turn has not come."""
+        kind = type(event)
+        if kind is RequestReceived:
+            if self._exchange is not None or self._pump is not None:
+                return False
+            if self.transport.is_closing() or self._cutting:
+                return True  # an answer has ended the connection: what was pipelined is void
+            self._on_request(event)  # type: ignore[arg-type]  # by its type
+        elif kind is DataReceived:
+            self._on_data(event.data)  # type: ignore[union-attr]  # by its type
+        elif kind is StreamEnded:
+            self._on_end(event.trailers)  # type: ignore[union-attr]  # by its type
+        elif kind is BytesAfterUpgrade:
+            self._on_bytes_after_upgrade(event.data)  # type: ignore[union-attr]  # by its type
+        elif kind is PeerBrokeProtocol:
+            if self._exchange is not None and self._exchange.request_complete:
+                return False
+            if self._pump is not None:
+                return False
+            self._on_malformed(event.error)  # type: ignore[union-attr]  # by its type
+        return True
+
+    def _on_request(self, head: RequestReceived) -> None:
+        server = self.server
+        server.stats.requests += 1
+        self._head = head
+        self._close_after = not head.keep_alive or server.draining
+        try:
+            if self.origin is None and not server.authorized(head.fields):
+                self._refuse_unauthorized(head)
+                return
+            if head.method == "CONNECT":
+                self._on_connect(head)
+                return
+            request = self._request_of(head)
+        except ClientProtocolError as error:
+            self._on_malformed(error)
+            return
+        if request.scheme == "" or server.is_self(request.host, request.port):
+            self._refuse_origin_form(head)
+            return
+        self._request = request
+        session = server.session
+        if head.ended:
+            self._act(session.decide(request))
+            return
+        decision = session.foresee(request)
+        if decision is not None:
+            self._discarding = True
+            self._act(decision)
+            return
+        self._spool = Spool(server.settings.memory_limit)
+        if head.expect_continue:
+            self.transport.write(CONTINUE)
+
+    def _on_data(self, data: bytes) -> None:
+        if self._exchange is not None:
+            self._exchange.request_data(data)
+        elif self._spool is not None:
+            self._spool.add(data)
+
+    def _on_end(self, trailers: list[FieldLine]) -> None:
+        self._discarding = False
+        if self._exchange is not None:
+            self._exchange.request_ended(trailers)
+        elif self._spool is not None:
+            self._decide_spooled(trailers)
+
+    def _decide_spooled(self, trailers: list[FieldLine]) -> None:
+        spool, request, head = self._spool, self._request, self._head
+        if spool is None or request is None or head is None:
+            return
+        self._spool = None
+        request.body = body = spool.close()
+        request.trailers = Headers(trailers)
+        decision = self.server.session.decide(request)
+        # The body has been read: there is nothing left to expect.
+        head.expect_continue = False
+        self._act(decision)
+        exchange = self._exchange
+        if exchange is None:
+            spool.discard()
+            return
+        request.body = b""  # the exchange's tee keeps it on its way out
+        exchange.request_spooled(spool, body, trailers)
+
+    def _on_bytes_after_upgrade(self, data: bytes) -> None:
+        if self._exchange is not None:
+            self._raw = bytearray(data)
+        elif data and not self.transport.is_closing():
+            # CONNECT handed the transport to a ConnectedClient; a refused upgrade goes on here.
+            protocol = self.transport.get_protocol()
+            if isinstance(protocol, ClientConnection | ConnectedClient):
+                protocol.data_received(data)
+
+    def _on_malformed(self, error: Exception) -> None:
+        status = error.status if isinstance(error, ClientProtocolError) else 400
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            # The body of the request in hand is broken: the origin must not take it for whole.
+            exchange.client_gone()
+            if exchange.answered:
+                self.transport.abort()
+                return
+        if self._spool is not None:
+            self._spool.discard()
+            self._spool = None
+        log.warning("Refused a request with %d: %s", status, error)
+        self._refuse(status, "malformed-request", "This request is not valid HTTP", str(error))
+
+    # --- which origin, and what to ask it ----------------------------------------------------
+
+    def _request_of(self, head: RequestReceived) -> Request:
+        """Return the request as its origin sees it; scheme "" where no origin is named."""
+        target = head.target
+        origin = self.origin
+        self._userinfo = None
+        self._from_target = True
+        if "#" in target:
+            refuse_fragment(target)
+        if target[0] != "/" and target != "*":
+            absolute = self.server.absolute_target(target)
+            named = Origin(absolute.scheme, absolute.authority.host, absolute.authority.port)
+            if origin is not None and named != origin:
+                raise ClientProtocolError(
+                    f"This connection serves {origin.scheme}://{origin.authority} only", 421
+                )
+            self._userinfo = absolute.authority.userinfo
+            origin, target = named, absolute.target
+            if head.method == "OPTIONS" and head.target.count("/") == 2 and "?" not in target:
+                target = "*"  # RFC 9112 §3.2.4: an empty path in a proxied OPTIONS
+        elif origin is None:
+            return Request(head.method, "", "", 0, target)
+        elif target == "*" and head.method != "OPTIONS":
+            raise ClientProtocolError("The target * belongs to OPTIONS (RFC 9112 §3.2.4)")
+        else:
+            self._from_target = not self._in_tunnel
+        return Request(
+            head.method,
+            origin.scheme,
+            origin.host,
+            origin.port,
+            target,
+            Headers(head.fields),
+            b"",
+            head.version,
+        )
+
+    def host_field(self, request: Request, head: RequestReceived) -> bytes:
+        """Return the value of Host towards the origin.
+
+        In a tunnel it is the client's; elsewhere it comes from the target (RFC 9112 §3.2.2) or,
+        in reverse mode, from the upstream's URL.
+        """
+        if not self._from_target:
+            received = first(head.fields, b"host")
+            if received:
+                return received
+        return Origin(request.scheme, request.host, request.port).host_field
+
+    def extra_fields(self, request: Request) -> bytes:
+        """Return field lines to add: userinfo in the target becomes Basic credentials.
+
+        RFC 9110 §4.2.4 bars userinfo from the wire; RFC 7617 is what it has always meant.
+        """
+        if not self._userinfo or "authorization" in request.headers:
+            return b""
+        credentials = unquote(self._userinfo).encode()
+        if b":" not in credentials:
+            credentials += b":"
+        return b"Authorization: " + _BASIC + b64encode(credentials) + b"\r\n"
+
+    def _on_connect(self, head: RequestReceived) -> None:
+        if self.origin is not None:
+            raise ClientProtocolError("CONNECT is for proxies; this connection serves an origin")
+        ConnectedClient.take_over(self, head)
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def _act(self, decision: Decision) -> None:
+        if type(decision) is Recording:
+            self._replay(decision)
+        elif type(decision) is Forward:
+            self._forward(decision.keep)
+        else:
+            self._refuse_miss(cast(Miss, decision))
+
+    def _forward(self, keep: bool) -> None:
+        server, head, request = self.server, self._head, self._request
+        if head is None or request is None:
+            return
+        server.stats.forwarded += 1
+        self._discarding = False
+        sink = server.session.sink if keep else None
+        self._exchange = exchange = Exchange(self, request, head, sink)
+        exchange.start()
+
+    def _replay(self, recording: Recording) -> None:
+        server, head = self.server, self._head
+        if head is None:
+            return
+        server.stats.replayed += 1
+        if head.version == "HTTP/1.1" and not self._close_after:
+            encoded = cast("answers.Encoded | None", recording.encoded)
+            if encoded is None:
+                encoded = answers.encode(recording.interaction, version="HTTP/1.1", keep_alive=True)
+                recording.encoded = encoded
+        else:
+            encoded = answers.encode(
+                recording.interaction, version=head.version, keep_alive=not self._close_after
+            )
+        server.stats.bytes_out += len(encoded.head)
+        self.transport.write(encoded.head)
+        if encoded.pieces or encoded.file or encoded.tail or encoded.cut:
+            self._pump = Pump(self, encoded)
+            self._pump.go_on()
+        elif encoded.close:
+            self.transport.close()
+
+    def pump_over(self, encoded: answers.Encoded) -> None:
+        """The whole of a recording has been written."""
+        self._pump = None
+        if encoded.cut is not None:
+            self.cut(encoded.cut)
+        elif encoded.close:
+            self.transport.close()
+        else:
+            self._next()
+
+    def _refuse_miss(self, miss: Miss) -> None:
+        self.server.missed(miss)
+        head = self._head
+        if head is None:
+            return
+        close = self._close_after or head.expect_continue
+        self._write(
+            answers.miss_answer(miss, close=close, head_only=head.method == "HEAD"), close=close
+        )
+
+    def _refuse_unauthorized(self, head: RequestReceived) -> None:
+        self._discarding = not head.ended
+        self._write(
+            answers.problem(
+                407,
+                "proxy-authentication",
+                "This proxy asks for credentials",
+                "Send Proxy-Authorization: Basic with the proxy's user and password",
+                close=True,
+                fields=b'Proxy-Authenticate: Basic realm="magneto"\r\n',
+            ),
+            close=True,
+        )
+
+    def _refuse_origin_form(self, head: RequestReceived) -> None:
+        host, port = self.server.host, self.server.port
+        self._refuse(
+            400,
+            "not-a-proxy-request",
+            "This is a proxy",
+            f"Use it as one: curl --proxy http://{host}:{port} URL, or set HTTP_PROXY. "
+            "To serve one origin at this port, start with --reverse URL",
+            head_only=head.method == "HEAD",
+        )
+
+    def _refuse(
+        self,
+        status: int,
+        kind: str,
+        title: str,
+        detail: str = "",
+        *,
+        close: bool = True,
+        head_only: bool = False,
+    ) -> None:
+        answer = answers.problem(
+            status, kind, title, detail or title, close=close, head_only=head_only
+        )
+        self._write(answer, close=close)
+
+    def _write(self, answer: bytes, *, close: bool) -> None:
+        self.server.stats.bytes_out += len(answer)
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            if close:
+                self.transport.close()
+
+    # --- called by the exchange --------------------------------------------------------------
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Write to the client what there is."""
+        if not pieces:
+            return
+        self.ticks = 0
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.server.stats.bytes_out += len(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def connection_field(self, head: RequestReceived) -> bytes:
+        """Return the value of our Connection field in the answer under way."""
+        if self._close_after:
+            return b"close"
+        return b"" if head.version == "HTTP/1.1" else b"keep-alive"
+
+    def close_after_this(self) -> None:
+        """End the connection after the answer under way: its end is the body's."""
+        self._close_after = True
+
+    def exchange_over(self, *, request_ended: bool) -> None:
+        """The response is complete; the next request may have its turn."""
+        head = self._head
+        self._exchange = None
+        self._discarding = not request_ended
+        # RFC 9110 §10.1.1: a client that was never told to continue may leave its body out.
+        unsure = not request_ended and head is not None and head.expect_continue
+        if self._close_after or unsure:
+            self.transport.close()
+        else:
+            self._next()
+
+    def exchange_failed(self, failure: Failure, *, request_ended: bool) -> None:
+        """Answer for an origin that has failed before it answered."""
+        head = self._head
+        self._exchange = None
+        self._discarding = not request_ended
+        unsure = not request_ended and head is not None and head.expect_continue
+        close = self._close_after or unsure
+        head_only = head is not None and head.method == "HEAD"
+        answer = answers.failure_answer(failure, close=close, head_only=head_only)
+        self._write(answer, close=close)
+        if not close:
+            self._next()
+
+    def cut(self, kind: FailureKind) -> None:
+        """Break off as the origin did: with a reset, or by closing too early."""
+        self._exchange = None
+        if kind is not FailureKind.RESET:
+            self.transport.close()
+            return
+        # What was written goes out first: with no room in the buffer, `resume_writing` tells.
+        self._cutting = True
+        self.transport.set_write_buffer_limits(high=0)
+        if self.transport.get_write_buffer_size() == 0:
+            reset(self.transport)
+
+    def join_tunnel(self, upstream: asyncio.Transport, rest: bytes) -> None:
+        """Hand the transport to a tunnel for good."""
+        self._exchange = None
+        raw, self._raw = bytes(self._raw or b""), None
+        self.gate.release(Hold.BACKLOG)
+        self.server.dismiss(self)
+        join(self.server, self.transport, upstream, to_upstream=raw, to_client=rest)
+
+    def _next(self) -> None:
+        """Go on with what has been read meanwhile."""
+        if self._raw is not None:
+            data, self._raw = bytes(self._raw), None
+            self.gate.release(Hold.BACKLOG)
+            if data:
+                self.data_received(data)
+        backlog = self._backlog
+        while backlog:
+            event = backlog.popleft()
+            if not self._dispatch(event):
+                backlog.appendleft(event)
+                return
+        self.gate.release(Hold.BACKLOG)

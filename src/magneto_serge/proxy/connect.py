@@ -1,0 +1,217 @@
+"""CONNECT: what comes through the tunnel is read as the traffic of the host that was named.
+
+The first byte tells (RFC 8446 §5.1: a TLS handshake record starts with 0x16): TLS is ended here
+with a certificate of ours for the name in the SNI, anything else is taken for plain HTTP. Hosts
+that the user has asked to leave alone get a blind tunnel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from magneto_serge.errors import CertificateError
+from magneto_serge.proxy import answers
+from magneto_serge.proxy.dial import DialError, Origin
+from magneto_serge.proxy.tunnel import join
+from magneto_serge.wire.events import RequestReceived
+from magneto_serge.wire.targets import parse_authority
+
+if TYPE_CHECKING:
+    from magneto_serge.proxy.client import ClientConnection
+    from magneto_serge.proxy.server import ProxyServer
+
+log = logging.getLogger("magneto_serge.proxy")
+
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_TLS_HANDSHAKE = 0x16
+_TLS_INTERNAL_ERROR = b"\x15\x03\x03\x00\x02\x02\x50"  # RFC 8446 §6: alert, fatal, internal_error
+
+_H2_PREFACE = b"PRI * HTTP/2.0\r\n"  # RFC 9113 §3.4
+_HTTP_1_1_REQUIRED = 0xD  # RFC 9113 §7
+
+
+def is_h2_preface(data: bytes) -> bool:
+    """Whether a client starts with HTTP/2 although ALPN did not offer it."""
+    return data.startswith(_H2_PREFACE)
+
+
+def h2_preface_refusal() -> bytes:
+    """Return an empty SETTINGS frame and a GOAWAY with HTTP_1_1_REQUIRED (RFC 9113 §6.5, §6.8)."""
+    debug = b"magneto: HTTP/2 is not spoken here, use HTTP/1.1"
+    settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+    payload = (0).to_bytes(4, "big") + _HTTP_1_1_REQUIRED.to_bytes(4, "big") + debug
+    return settings + len(payload).to_bytes(3, "big") + b"\x07\x00\x00\x00\x00\x00" + payload
+
+
+class ConnectedClient(asyncio.Protocol):
+    """A client's connection between its CONNECT and the first byte of what follows."""
+
+    busy = False
+
+    def __init__(self, server: ProxyServer, host: str, port: int) -> None:
+        self.server = server
+        self.ticks = 0
+        self._host = host
+        self._port = port
+        self._early = bytearray()
+        self._securing = False
+
+    @classmethod
+    def take_over(cls, client: ClientConnection, head: RequestReceived) -> None:
+        """Answer a CONNECT; raises ClientProtocolError for a bad target."""
+        server = client.server
+        authority = parse_authority(head.target, None)
+        connected = cls(server, authority.host, authority.port)
+        transport = client.transport
+        server.dismiss(client)
+        transport.set_protocol(connected)
+        connected.connection_made(transport)
+        if server.session.ignores(authority.host, authority.port):
+            connected.leave_alone()
+        else:
+            transport.write(_ESTABLISHED)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Enter the books."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.server.admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the books."""
+        self.server.dismiss(self)
+        if self._securing and exc is not None:
+            self._log_refusal(exc)
+
+    def sweep(self, interval: float) -> None:
+        """Close a tunnel in which nothing is said."""
+        self.ticks += 1
+        if self.ticks * interval > self.server.settings.keepalive_timeout:
+            self.transport.close()
+
+    def close_when_idle(self) -> None:
+        """Nothing is under way here."""
+        self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """See what the client wants to speak; keep what comes while TLS is being set up."""
+        if self._securing:
+            self._early += data
+        elif data[0] == _TLS_HANDSHAKE:
+            self._secure(data)
+        else:
+            self._become(self.transport, "http", data)
+
+    # --- TLS -----------------------------------------------------------------------------------
+
+    def _secure(self, client_hello: bytes) -> None:
+        try:
+            context = self.server.tls_context(self._host)
+        except CertificateError as error:
+            log.error("Cannot intercept TLS to %s:%d: %s", self._host, self._port, error)
+            self.transport.write(_TLS_INTERNAL_ERROR)
+            self.transport.close()
+            return
+        self._securing = True
+        self.transport.pause_reading()
+        self.server.spawn(self._handshake(self.transport, context))
+        asyncio.get_running_loop().call_soon(self._feed, self.transport, client_hello, 2)
+
+    async def _handshake(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(
+                transport,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=self.server.settings.header_timeout,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._log_refusal(error)
+            transport.abort()
+            self.server.dismiss(self)
+            return
+        self._securing = False
+        if secured is None or secured.is_closing():
+            self.server.dismiss(self)
+        else:
+            self._become(secured, "https", bytes(self._early))
+
+    def _feed(self, transport: asyncio.Transport, data: bytes, turns: int) -> None:
+        """Give the TLS layer the bytes that told us to put it there.
+
+        start_tls has no parameter for them, so they go in as the transport itself would put them
+        in. It installs its protocol in its first turn of the loop and starts it in the second.
+        """
+        layer = transport.get_protocol()
+        if layer is self or turns:
+            if not transport.is_closing():
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self._feed, transport, data, max(0, turns - 1))
+            return
+        if not hasattr(layer, "get_buffer"):
+            return  # no asyncio.BufferedProtocol, so TLS is gone already: the handshake says why
+        layer = cast(asyncio.BufferedProtocol, layer)
+        view = memoryview(data)
+        while view:
+            buffer = memoryview(layer.get_buffer(len(view)))
+            size = min(len(buffer), len(view))
+            buffer[:size] = view[:size]
+            layer.buffer_updated(size)
+            view = view[size:]
+
+    def _log_refusal(self, error: Exception) -> None:
+        log_tls_refusal(f"{self._host}:{self._port}", error)
+
+    # --- what follows --------------------------------------------------------------------------
+
+    def _become(self, transport: asyncio.Transport, scheme: str, first: bytes) -> None:
+        client = self.server.client_for(Origin(scheme, self._host, self._port))
+        self.server.dismiss(self)
+        transport.set_protocol(client)
+        client.connection_made(transport)
+        if first:
+            client.data_received(first)
+
+    def leave_alone(self) -> None:
+        """Tunnel to the host without looking."""
+        self._securing = True  # nothing is read as HTTP until the tunnel stands
+        self.server.spawn(self._tunnel())
+
+    async def _tunnel(self) -> None:
+        origin = Origin("https", self._host, self._port)
+        try:
+            upstream, _ = await self.server.pool.dialer.open(origin, asyncio.Protocol, tunnel=True)
+        except DialError as error:
+            self.transport.write(answers.failure_answer(error.failure, close=True, head_only=False))
+            self.transport.close()
+            return
+        if self.transport.is_closing():
+            upstream.abort()
+            return
+        self.server.dismiss(self)
+        join(
+            self.server,
+            self.transport,
+            upstream,
+            to_upstream=bytes(self._early),
+            to_client=_ESTABLISHED,
+        )
+
+
+def log_tls_refusal(authority: str, error: Exception) -> None:
+    """Say what a failed handshake with a client means."""
+    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+    text = str(reason).lower().replace("_", " ")
+    if "unknown ca" in text or "certificate unknown" in text or "bad certificate" in text:
+        log.warning(
+            "The client of %s does not trust our certificate (%s): "
+            "see `magneto ca install-help`, or run it with `magneto record NAME -- COMMAND`",
+            authority,
+            reason,
+        )
+    else:
+        log.warning("TLS with the client of %s failed: %s", authority, reason)

@@ -1,0 +1,235 @@
+"""Opening a connection to an origin: directly, or through an upstream proxy; plain or TLS.
+
+Every way in which it can fail becomes one :class:`DialError` with the kind that a client is told
+and a cassette keeps. The only awaits of a forwarded exchange are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from magneto_serge.config import Settings
+from magneto_serge.errors import ConfigError
+from magneto_serge.messages import DEFAULT_PORTS, Failure, FailureKind
+from magneto_serge.wire.events import BytesAfterUpgrade, PeerBrokeProtocol, ResponseReceived
+from magneto_serge.wire.http1 import ResponseParser
+
+
+class Origin(NamedTuple):
+    """Who is dialled; ``host`` without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """``host:port``, IPv6 in brackets, always with the port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def host_field(self) -> bytes:
+        """The value of ``Host``: without the port where it is the scheme's default."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = DEFAULT_PORTS.get(self.scheme) == self.port
+        return (host if default else f"{host}:{self.port}").encode("ascii")
+
+
+class DialError(Exception):
+    """The origin could not be reached; carries the failure to tell and record."""
+
+    def __init__(self, kind: FailureKind, detail: str) -> None:
+        super().__init__(detail)
+        self.failure = Failure(kind, detail)
+
+
+class UpstreamProxy(NamedTuple):
+    """An ``http://`` proxy that origins are reached through."""
+
+    host: str
+    port: int
+    authorization: bytes  # a ready Proxy-Authorization field line, or empty
+
+
+class Dialer:
+    """Opens connections as the settings say; ``tls`` gives the client context when first needed."""
+
+    def __init__(self, settings: Settings, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._timeout = settings.connect_timeout
+        self._tls = tls
+        self._bypass = tuple(host.lower() for host in settings.no_proxy)
+        self._proxy = _read_proxy(settings.upstream_proxy) if settings.upstream_proxy else None
+
+    def proxy_for(self, origin: Origin) -> UpstreamProxy | None:
+        """Return the upstream proxy that this origin is reached through, or None."""
+        proxy = self._proxy
+        if proxy is None or any(_bypasses(rule, origin) for rule in self._bypass):
+            return None
+        return proxy
+
+    async def open(
+        self, origin: Origin, protocol: Callable[[], asyncio.Protocol], *, tunnel: bool = False
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Return a transport to ``origin``, TLS done where its scheme asks for it.
+
+        ``tunnel``: raw bytes are wanted, so no TLS is made, and an upstream proxy is asked to
+        CONNECT even for http. Raises DialError.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._open(origin, protocol, tunnel)
+        except TimeoutError:
+            raise DialError(
+                FailureKind.TIMEOUT,
+                f"Connecting to {origin.authority} took longer than {self._timeout:g} s",
+            ) from None
+        except socket.gaierror as error:
+            where = self._proxy.host if self.proxy_for(origin) and self._proxy else origin.host
+            raise DialError(
+                FailureKind.DNS, f"{where} does not resolve: {error.strerror or error}"
+            ) from None
+        except ssl.SSLError as error:
+            raise DialError(FailureKind.TLS, _tls_detail(origin, error)) from None
+        except OSError as error:
+            raise DialError(_os_error_kind(error), _os_error_detail(origin, error)) from None
+
+    async def _open(
+        self, origin: Origin, protocol: Callable[[], asyncio.Protocol], tunnel: bool
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        loop = asyncio.get_running_loop()
+        proxy = self.proxy_for(origin)
+        tls = self._tls() if origin.scheme == "https" and not tunnel else None
+        if proxy is None:
+            if tls is None:
+                return await loop.create_connection(protocol, origin.host, origin.port)
+            return await loop.create_connection(
+                protocol, origin.host, origin.port, ssl=tls, server_hostname=origin.host
+            )
+        if tls is None and not tunnel:
+            return await loop.create_connection(protocol, proxy.host, proxy.port)
+        handshake_transport, handshake = await loop.create_connection(
+            lambda: _ConnectHandshake(origin, proxy), proxy.host, proxy.port
+        )
+        try:
+            await handshake.done
+            inner = protocol()
+            if tls is None:
+                handshake_transport.set_protocol(inner)
+                inner.connection_made(handshake_transport)
+                return handshake_transport, inner
+            transport = await loop.start_tls(
+                handshake_transport, inner, tls, server_hostname=origin.host
+            )
+        except BaseException:
+            handshake_transport.abort()
+            raise
+        if transport is None:
+            raise DialError(FailureKind.TLS, f"{origin.authority} closed during the TLS handshake")
+        inner.connection_made(transport)
+        return transport, inner
+
+
+class _ConnectHandshake(asyncio.Protocol):
+    """Asks an upstream proxy for a tunnel (RFC 9110 §9.3.6)."""
+
+    def __init__(self, origin: Origin, proxy: UpstreamProxy) -> None:
+        self._origin = origin
+        self._proxy = proxy
+        self._parser = ResponseParser()
+        self._parser.expect("CONNECT")
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the CONNECT."""
+        authority = self._origin.authority.encode("ascii")
+        head = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n"
+        transport.write(head % (authority, authority, self._proxy.authorization))  # type: ignore[attr-defined]  # a TCP connection's transport is an asyncio.Transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer; nothing may follow it before we have spoken."""
+        for event in self._parser.feed(data):
+            if isinstance(event, ResponseReceived):
+                if event.status // 100 == 2:
+                    self._finish(None)
+                else:
+                    reason = event.reason.decode("latin-1")
+                    self._finish(f"answered {event.status} {reason} to CONNECT")
+            elif isinstance(event, PeerBrokeProtocol):
+                self._finish(f"did not speak HTTP: {event.error}")
+            elif isinstance(event, BytesAfterUpgrade) and event.data:
+                self._finish("sent bytes ahead of the tunnel")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail where there was no answer."""
+        self._finish("closed the connection instead of answering CONNECT")
+
+    def _finish(self, trouble: str | None) -> None:
+        if self.done.done():
+            return
+        if trouble is None:
+            self.done.set_result(None)
+        else:
+            detail = f"The upstream proxy {self._proxy.host}:{self._proxy.port} {trouble}"
+            self.done.set_exception(DialError(FailureKind.UPSTREAM_PROXY, detail))
+
+
+def _read_proxy(url: str) -> UpstreamProxy:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(
+            f"upstream_proxy must be http://[user:password@]host[:port], not {parts.scheme}://…"
+        )
+    authorization = b""
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        authorization = b"Proxy-Authorization: Basic " + b64encode(pair) + b"\r\n"
+    return UpstreamProxy(parts.hostname, parts.port or 80, authorization)
+
+
+def _bypasses(rule: str, origin: Origin) -> bool:
+    """Whether a NO_PROXY entry covers an origin: ``*``, a host, ``.suffix``, or host:port."""
+    host = origin.host.lower()
+    name, colon, port = rule.rpartition(":")
+    if colon and port.isdigit() and ":" not in name:
+        if int(port) != origin.port:
+            return False
+        rule = name
+    rule = rule.removeprefix("[").removesuffix("]")
+    suffix = rule.removeprefix("*").removeprefix(".")
+    return rule == "*" or host == suffix or host.endswith("." + suffix) or fnmatchcase(host, rule)
+
+
+def _tls_detail(origin: Origin, error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {origin.authority} is not trusted: {error.verify_message}. "
+            "Add its authority with --upstream-ca FILE, or skip the check with --insecure"
+        )
+    return f"TLS with {origin.authority} failed: {error.reason or error}"
+
+
+def _os_error_kind(error: OSError) -> FailureKind:
+    if isinstance(error, ConnectionRefusedError):
+        return FailureKind.REFUSED
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
+        return FailureKind.RESET
+    if error.errno == errno.ETIMEDOUT:
+        return FailureKind.TIMEOUT
+    # asyncio folds the errors of several addresses into one OSError without an errno.
+    if error.errno is None and "Connect call failed" in str(error):
+        return FailureKind.REFUSED
+    return FailureKind.UNREACHABLE
+
+
+def _os_error_detail(origin: Origin, error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"Connecting to {origin.authority} failed: {reason}"

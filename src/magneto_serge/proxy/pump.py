@@ -1,0 +1,51 @@
+"""Writing a recorded response that is too large for one write, as fast as the client takes it.
+
+A body in memory goes out in its pieces; one in a side file is read piece by piece, so that a
+gigabyte costs a quarter of a megabyte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from magneto_serge.proxy.answers import Encoded
+
+if TYPE_CHECKING:
+    from magneto_serge.proxy.client import ClientConnection
+
+_PIECE = 262_144  # bytes
+
+
+class Pump:
+    """One recorded response on its way to one client; its head has been written."""
+
+    __slots__ = ("_client", "_encoded", "_pieces")
+
+    def __init__(self, client: ClientConnection, encoded: Encoded) -> None:
+        self._client = client
+        self._encoded = encoded
+        self._pieces = _pieces(encoded)
+
+    def go_on(self) -> None:
+        """Write until the client takes no more, or all is written."""
+        client = self._client
+        for piece in self._pieces:
+            client.write([piece])
+            if not client.writable:
+                return
+        client.pump_over(self._encoded)
+
+    def close(self) -> None:
+        """Give up; a side file is closed."""
+        self._pieces.close()
+
+
+def _pieces(encoded: Encoded) -> Generator[bytes, None, None]:
+    yield from encoded.pieces
+    if encoded.file is not None:
+        with encoded.file.path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    if encoded.tail:
+        yield encoded.tail

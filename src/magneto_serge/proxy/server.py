@@ -1,0 +1,258 @@
+"""The listener and the books: who is connected, what is under way, what was counted.
+
+One :class:`ProxyServer` lives on one event loop. It owns the listening socket, the client
+connections, the pool of origin connections and one timer; the session it asks for decisions can be
+exchanged while traffic flows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hmac
+import logging
+import ssl
+from base64 import b64decode
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from magneto_serge.config import Settings
+from magneto_serge.errors import ClientProtocolError, ProxyError
+from magneto_serge.messages import FieldLine
+from magneto_serge.proxy.client import ClientConnection
+from magneto_serge.proxy.dial import Dialer, Origin
+from magneto_serge.proxy.exchange import Exchange
+from magneto_serge.proxy.pool import Pool
+from magneto_serge.replay.engine import InteractionSink, Session, Stats
+from magneto_serge.replay.misses import Miss
+from magneto_serge.wire.fields import first
+from magneto_serge.wire.targets import AbsoluteTarget, Authority, parse_absolute
+
+log = logging.getLogger("magneto_serge.proxy")
+
+_BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
+_AUTHORITIES_KEPT = 1024
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+class Connection(Protocol):
+    """What the books ask of a client's connection, whatever it has become."""
+
+    transport: asyncio.Transport
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is under way."""
+
+    def sweep(self, interval: float) -> None:
+        """Close what has waited too long."""
+
+    def close_when_idle(self) -> None:
+        """Close now, or after the answer under way."""
+
+
+class ProxyServer:
+    """A proxy on the running loop.
+
+    ``session`` may be replaced at any time. ``client_tls(name)`` gives the context for a client
+    that wants to speak TLS with ``name``; ``upstream_tls()`` the one towards origins; both are
+    called when first needed. ``reverse`` makes it a reverse proxy of that origin.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: Session,
+        *,
+        client_tls: Callable[[str], ssl.SSLContext],
+        upstream_tls: Callable[[], ssl.SSLContext],
+        reverse: Origin | None = None,
+        on_miss: Callable[[Miss], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.session = session
+        self.stats = Stats()
+        self.tls_context = client_tls
+        self.draining = False
+        self.host = settings.host
+        self.port = settings.port
+        self.pool = Pool(Dialer(settings, upstream_tls), settings.max_header_size)
+        self.missed: Callable[[Miss], None] = self._count_miss
+        self._on_miss = on_miss
+        self._reverse = reverse
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._authorities: dict[str, tuple[str, Authority]] = {}
+        self._credentials = settings.proxy_auth.encode() if settings.proxy_auth else None
+        self._held: set[Exchange] = set()
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Future[None] | None = None
+
+    # --- start and stop ----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; returns when connections are accepted. Raises ProxyError where that fails."""
+        self._loop = asyncio.get_running_loop()
+        tls = None
+        if self._reverse is not None and self.settings.reverse_tls:
+            tls = self.tls_context("localhost")
+        try:
+            self._server = await self._loop.create_server(
+                self._accept,
+                self.settings.host,
+                self.settings.port,
+                ssl=tls,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=self.settings.header_timeout if tls else None,
+            )
+        except OSError as error:
+            raise ProxyError(self._cannot_listen(error)) from None
+        self.port = self._server.sockets[0].getsockname()[1]
+        limits = (self.settings.idle_timeout, self.settings.header_timeout)
+        self._interval = min(1.0, *(limit / 4 for limit in limits))
+        self._timer = self._loop.call_later(self._interval, self._sweep)
+
+    def _cannot_listen(self, error: OSError) -> str:
+        address = f"{self.settings.host}:{self.settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"Port {self.settings.port} on {self.settings.host} is in use. "
+                "Choose another with -p PORT, or -p 0 for any that is free"
+            )
+        if error.errno == errno.EACCES:
+            return f"Listening on {address} needs privileges; ports from 1024 on do not"
+        return f"Cannot listen on {address}: {error.strerror or error}"
+
+    async def stop(self) -> None:
+        """Accept nothing more, let what is under way finish (bounded), close everything."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        self.draining = True
+        server.close()
+        for connection in list(self._connections):
+            connection.close_when_idle()
+        if any(connection.busy for connection in self._connections):
+            self._drained = self._loop.create_future()
+            try:
+                async with asyncio.timeout(self.settings.shutdown_timeout):
+                    await self._drained
+            except TimeoutError:
+                pass
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        self.pool.close()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        # Aborted transports tell their protocols in the next turn of the loop.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def _sweep(self) -> None:
+        for connection in list(self._connections):
+            connection.sweep(self._interval)
+        self.pool.sweep(self._interval)
+        self._timer = self._loop.call_later(self._interval, self._sweep)
+
+    # --- the books ---------------------------------------------------------------------------
+
+    def _accept(self) -> ClientConnection:
+        return ClientConnection(self, self._reverse)
+
+    def client_for(self, origin: Origin) -> ClientConnection:
+        """Return the protocol for a client that speaks to ``origin`` through a tunnel."""
+        return ClientConnection(self, origin, in_tunnel=True)
+
+    def admit(self, connection: Connection) -> bool:
+        """Enter a connection; False where there are too many."""
+        if len(self._connections) >= self.settings.max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def dismiss(self, connection: Connection) -> None:
+        """Strike a connection off."""
+        self._connections.discard(connection)
+        drained = self._drained
+        if (
+            drained is not None
+            and not drained.done()
+            and not any(connection.busy for connection in self._connections)
+        ):
+            drained.set_result(None)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a task that ends with the proxy."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("A fault of ours, please report it", exc_info=error)
+
+    def _count_miss(self, miss: Miss) -> None:
+        self.stats.missed += 1
+        self._on_miss(miss)
+
+    # --- questions that connections ask --------------------------------------------------------
+
+    def authorized(self, fields: list[FieldLine]) -> bool:
+        """Whether a proxy request carries the credentials that were set (RFC 7617)."""
+        if self._credentials is None:
+            return True
+        scheme, _, encoded = (first(fields, b"proxy-authorization") or b"").partition(b" ")
+        try:
+            given = b64decode(encoded.strip(), validate=True)
+        except ValueError:
+            return False
+        return scheme.lower() == b"basic" and hmac.compare_digest(given, self._credentials)
+
+    def is_self(self, host: str, port: int) -> bool:
+        """Whether a request would come straight back to us."""
+        return port == self.port and (host == self.host or host in _LOOPBACK)
+
+    def absolute_target(self, target: str) -> AbsoluteTarget:
+        """Take an absolute-form target apart; authorities seen before are not parsed again."""
+        start = target.find("://") + 3
+        slash = target.find("/", start)
+        if slash < 0:
+            return parse_absolute(target)
+        prefix = target[:slash]
+        known = self._authorities.get(prefix)
+        if known is None:
+            parsed = parse_absolute(target)
+            if start < 3 or "?" in prefix:
+                raise ClientProtocolError(f"The request target is malformed: {target!r}")
+            if len(self._authorities) >= _AUTHORITIES_KEPT:
+                self._authorities.clear()
+            self._authorities[prefix] = known = (parsed.scheme, parsed.authority)
+        return AbsoluteTarget(known[0], known[1], target[slash:])
+
+    # --- a disk that is behind -----------------------------------------------------------------
+
+    def hold_for_disk(self, exchange: Exchange, sink: InteractionSink) -> None:
+        """Stop an exchange's reading until the recorder has caught up."""
+        exchange.hold_for_disk()
+        if not self._held:
+            sink.when_drained(self._disk_drained)
+        self._held.add(exchange)
+
+    def _disk_drained(self) -> None:
+        """Called by the writer thread; the loop may be gone by then, and then nobody waits."""
+        try:
+            self._loop.call_soon_threadsafe(self._release_held)
+        except RuntimeError:
+            pass
+
+    def _release_held(self) -> None:
+        held, self._held = self._held, set()
+        for exchange in held:
+            exchange.release_from_disk()

@@ -1,0 +1,104 @@
+"""What recording keeps of a body while it streams past: in memory up to a limit, then on disk.
+
+The relay never waits for the tee; where the disk is behind, the recorder says so (`congested`)
+and the exchange holds its gates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from magneto_serge.messages import Body, FileBody
+from magneto_serge.replay.engine import BodySink, InteractionSink
+
+
+class Tee:
+    """Collects a body for the recorder; ``limit`` is in bytes."""
+
+    __slots__ = ("_body", "_limit", "_pieces", "_sink", "size")
+
+    def __init__(self, sink: InteractionSink, limit: int) -> None:
+        self._sink = sink
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._body: BodySink | None = None
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep a piece."""
+        self.size += len(data)
+        if self._body is not None:
+            self._body.write(data)
+        else:
+            self._pieces.append(data)
+            if self.size > self._limit:
+                self._body = self._sink.open_body()
+                for piece in self._pieces:
+                    self._body.write(piece)
+                self._pieces = []
+
+    def close(self) -> Body:
+        """Return the body; the tee is done."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return body.close()
+        return b"".join(self._pieces)
+
+    def discard(self) -> None:
+        """Forget the body."""
+        self._pieces = []
+        if self._body is not None:
+            self._body.discard()
+            self._body = None
+
+
+class Spool:
+    """A request body read in full before deciding: in memory up to a limit, then a file.
+
+    The file is unnamed to everyone else and gone with :meth:`discard`. Used where matching needs
+    the body; its digest is what a recorded side file is matched by.
+    """
+
+    __slots__ = ("_digest", "_file", "_limit", "_path", "_pieces", "size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep a piece."""
+        self.size += len(data)
+        if self._file is None:
+            self._pieces.append(data)
+            if self.size <= self._limit:
+                return
+            descriptor, path = tempfile.mkstemp(prefix="magneto-body-")
+            self._path = Path(path)
+            self._file = os.fdopen(descriptor, "wb")
+            data = b"".join(self._pieces)
+            self._pieces = []
+        self._digest.update(data)
+        self._file.write(data)
+
+    def close(self) -> Body:
+        """Return the whole body; a FileBody stays readable until :meth:`discard`."""
+        if self._file is None or self._path is None:
+            return b"".join(self._pieces)
+        self._file.close()
+        return FileBody(self._path, self.size, self._digest.hexdigest())
+
+    def discard(self) -> None:
+        """Forget the body and remove its file."""
+        self._pieces = []
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+            self._file = None

@@ -1,0 +1,166 @@
+"""A session decides, for each request: replay, forward or refuse.
+
+``decide`` is a plain function call: no await, no I/O. A session owns a cassette, a mode, the play
+cursor, the misses and the counters. The mode can be switched while traffic flows and holds from
+the next request on. What a session records itself is never replayed in that session: the
+recorder's end is not the cassette's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+import msgspec
+
+from magneto_serge.messages import FileBody, Interaction, Request
+from magneto_serge.replay.cassette import Cassette, Recording
+from magneto_serge.replay.misses import Miss, find_miss
+from magneto_serge.replay.modes import Mode, policy_for
+from magneto_serge.replay.redaction import mask_target
+
+MISSES_KEPT = 1000
+
+
+class BodySink(Protocol):
+    """Where a body goes that is too large for memory (``storage`` provides it)."""
+
+    def write(self, data: bytes) -> None:
+        """Queue a piece for the disk; never blocks."""
+
+    def close(self) -> FileBody:
+        """End the body and return the reference to it."""
+
+    def discard(self) -> None:
+        """Forget the body."""
+
+
+class InteractionSink(Protocol):
+    """Where finished interactions go (``storage`` provides it)."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the disk is behind by so much that senders must wait."""
+
+    def record(self, interaction: Interaction) -> None:
+        """Queue an interaction for the disk; never blocks."""
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once, from another thread, when the congestion is over."""
+
+    def open_body(self) -> BodySink:
+        """Begin a body that is too large for memory."""
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """Send the request on; ``keep``: record what comes back."""
+
+    keep: bool
+
+
+FORWARD = Forward(keep=False)
+FORWARD_AND_KEEP = Forward(keep=True)
+
+Decision = Recording | Forward | Miss
+
+
+class Stats(msgspec.Struct):
+    """What went through a proxy since it started: counts, and bytes of content.
+
+    ``bytes_in`` came from origins, ``bytes_out`` went to clients.
+    """
+
+    requests: int = 0
+    recorded: int = 0
+    replayed: int = 0
+    forwarded: int = 0
+    missed: int = 0
+    failed: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class Session:
+    """One cassette in use, in one mode.
+
+    ``cassette`` None means that none exists yet; ``sink`` None that nothing can be recorded.
+    ``ignore_hosts`` (``host``, ``host:port`` or shell patterns) are forwarded and never recorded,
+    in every mode: the user has named them as not part of the recording.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        mode: Mode,
+        *,
+        cassette: Cassette | None = None,
+        sink: InteractionSink | None = None,
+        ignore_hosts: tuple[str, ...] = (),
+        redacted: bool = True,
+    ) -> None:
+        self.name = name
+        self.cassette = cassette
+        self.sink = sink
+        self.misses: deque[Miss] = deque(maxlen=MISSES_KEPT)
+        self._ignore_hosts = tuple(pattern.lower() for pattern in ignore_hosts)
+        self._redacted = redacted
+        self.mode = mode
+
+    @property
+    def mode(self) -> Mode:
+        """The mode; setting it takes effect with the next request."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self._mode = mode
+        self._policy = policy_for(mode, cassette_exists=self.cassette is not None)
+
+    def ignores(self, host: str, port: int) -> bool:
+        """Whether the user asked to leave this host alone."""
+        authority = f"{host}:{port}"
+        return any(
+            fnmatchcase(host, pattern) or fnmatchcase(authority, pattern)
+            for pattern in self._ignore_hosts
+        )
+
+    def foresee(self, request: Request) -> Decision | None:
+        """Decide from the head alone; None means that the body must be read first."""
+        if self._ignore_hosts and self.ignores(request.host, request.port):
+            return FORWARD
+        policy = self._policy
+        if (
+            policy.replays
+            and self.cassette is not None
+            and self.cassette.bodies_of(self._as_recorded(request))
+        ):
+            return None
+        return self._without_match(request)
+
+    def decide(self, request: Request) -> Decision:
+        """Decide for a complete request; a Recording is counted as played."""
+        if self._ignore_hosts and self.ignores(request.host, request.port):
+            return FORWARD
+        if self._policy.replays and self.cassette is not None:
+            recording = self.cassette.play(self._as_recorded(request))
+            if recording is not None:
+                return recording
+        return self._without_match(request)
+
+    def _as_recorded(self, request: Request) -> Request:
+        """Mask what was masked when it was recorded; secrets live in queries with a "="."""
+        if self._redacted and "?" in request.target:
+            target = mask_target(request.target)
+            if target != request.target:
+                return msgspec.structs.replace(request, target=target)
+        return request
+
+    def _without_match(self, request: Request) -> Decision:
+        policy = self._policy
+        if not policy.forwards or (policy.keeps and self.sink is None):
+            miss = find_miss(self._as_recorded(request), self.cassette, self.name)
+            self.misses.append(miss)
+            return miss
+        return FORWARD_AND_KEEP if policy.keeps else FORWARD

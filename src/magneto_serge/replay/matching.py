@@ -1,0 +1,94 @@
+"""The default match key: method, scheme, host, port, path, query and body.
+
+Both parts of the key are *projections* onto something hashable, so that look-up is one dictionary
+access however large the cassette. Two requests match when their keys are equal:
+
+* the query is a multiset: order between items does not matter, repeats do;
+* a JSON body compares by value (key order and spacing do not matter), a form as a multiset,
+  multipart without its boundary, everything else by its bytes; a content-encoded body is compared
+  decoded where gzip or deflate says how. A body that claims to be JSON and is not: bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Hashable
+
+import msgspec
+
+from magneto_serge.messages import Body, FileBody, Headers, Request
+
+HeadKey = tuple[str, str, str, int, str, object]
+
+# Bodies from this size on are compared by digest, so that keys stay small. It is far below any
+# sensible `memory_limit`, so a body compares the same way wherever it is kept.
+DIGEST_FROM = 65_536  # bytes
+_DECODED_LIMIT = 16 * 1024 * 1024  # bytes; a request that inflates further is compared as it is
+
+
+def head_key(request: Request) -> HeadKey:
+    """Return everything of the default key but the body."""
+    path, mark, query = request.target.partition("?")
+    items: object = query
+    if mark and "&" in query:
+        items = tuple(sorted(query.split("&")))
+    return (request.method, request.scheme, request.host, request.port, path, items)
+
+
+def body_key(headers: Headers, body: Body) -> Hashable:
+    """Return the body's part of the default key; never raises for what a body holds."""
+    if not body:
+        return b""
+    if isinstance(body, FileBody):
+        return ("sha256", body.sha256)
+    content_type = (headers.get("content-type") or "").lower()
+    decoded = _decode(headers.get("content-encoding"), body)
+    essence = content_type.partition(";")[0].strip()
+    if essence == "application/json" or essence.endswith("+json"):
+        key = _json_key(decoded)
+        if key is not None:
+            return key
+    elif essence == "application/x-www-form-urlencoded":
+        return ("form", tuple(sorted(decoded.split(b"&"))))
+    elif essence.startswith("multipart/"):
+        decoded = _without_boundary(content_type, headers, decoded)
+    return _bytes_key(decoded)
+
+
+def _bytes_key(body: bytes) -> Hashable:
+    if len(body) < DIGEST_FROM:
+        return body
+    return ("sha256", hashlib.sha256(body).hexdigest())
+
+
+def _json_key(body: bytes) -> Hashable | None:
+    try:
+        value = msgspec.json.decode(body)
+        canonical = msgspec.json.encode(value, order="deterministic")
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    return ("json", _bytes_key(canonical))
+
+
+def _decode(encoding: str | None, body: bytes) -> bytes:
+    if encoding is None or encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
+    try:
+        decoded = inflate.decompress(body, _DECODED_LIMIT)
+    except zlib.error:
+        return body
+    return body if inflate.unconsumed_tail else decoded
+
+
+def _without_boundary(content_type: str, headers: Headers, body: bytes) -> bytes:
+    """Blank the boundary out (RFC 2046 §5.1.1): clients make up a new one for each request."""
+    _, found, rest = content_type.partition("boundary=")
+    if not found:
+        return body
+    # Boundaries are case-sensitive: take it from the value as it was sent.
+    value = headers["content-type"]
+    rest = value[len(value) - len(rest) :]
+    boundary = rest.partition(";")[0].strip().strip('"').encode("utf-8", "surrogateescape")
+    return body.replace(b"--" + boundary, b"--") if boundary else body

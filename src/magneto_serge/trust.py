@@ -1,0 +1,74 @@
+"""The certificates of one proxy, each made or loaded when it is first asked for.
+
+A proxy that only sees plain HTTP never opens the authority's key, and one that replays never
+loads the system's trust.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from magneto_serge.config import Settings
+from magneto_serge.tls.authority import Authority
+from magneto_serge.tls.bundle import trust_variables, write_bundle
+from magneto_serge.tls.contexts import client_context, server_context, upstream_context
+from magneto_serge.tls.leaf import LeafCache
+
+
+class Trust:
+    """What ``settings`` say about certificates; safe to use from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._authority: Authority | None = None
+        self._leaves: LeafCache | None = None
+        self._upstream: ssl.SSLContext | None = None
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the authority and the bundle are kept."""
+        if self._settings.data_dir is not None:
+            return self._settings.data_dir
+        from platformdirs import user_data_path
+
+        return user_data_path("magneto-serge")
+
+    @property
+    def authority(self) -> Authority:
+        """Our authority, or the user's own. Raises CertificateError."""
+        with self._lock:
+            if self._authority is None:
+                self._authority = Authority.load_or_create(
+                    self.data_dir, ca_cert=self._settings.ca_cert, ca_key=self._settings.ca_key
+                )
+            return self._authority
+
+    def client_tls(self, name: str) -> ssl.SSLContext:
+        """Return the server-side context for a client that wants ``name``."""
+        with self._lock:
+            if self._leaves is None:
+                self._leaves = LeafCache(self.authority)
+            return server_context(self._leaves, name)
+
+    def upstream_tls(self) -> ssl.SSLContext:
+        """Return the client-side context towards origins."""
+        with self._lock:
+            if self._upstream is None:
+                self._upstream = upstream_context(
+                    upstream_ca=self._settings.upstream_ca, insecure=self._settings.insecure
+                )
+            return self._upstream
+
+    def own_client(self) -> ssl.SSLContext:
+        """Return a context for a client in this process: the system's trust and ours."""
+        return client_context(self.authority)
+
+    def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment that makes a child trust us, and writes the file it names."""
+        bundle = write_bundle(self.authority, self.data_dir, environ)
+        # Node adds to its own trust, so the one certificate is enough, and quicker to read.
+        return {**trust_variables(bundle), "NODE_EXTRA_CA_CERTS": str(self.authority.cert_path)}

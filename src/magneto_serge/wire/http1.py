@@ -1,0 +1,372 @@
+"""HTTP/1.x bytes to events, by llhttp in its strict setting (``httptools``).
+
+llhttp refuses what RFC 9112 calls request smuggling material: Content-Length with
+Transfer-Encoding, repeated or malformed lengths, bare CR or LF, obs-fold, white space before a
+colon, malformed chunks. This module adds what llhttp leaves to its user:
+
+* Host exactly once in HTTP/1.1 (RFC 9112 §3.2), no Transfer-Encoding before 1.1 (§6.1), no
+  transfer coding other than chunked (§6.1: 501), no version but 1.0 and 1.1 (505);
+* a limit on everything that produces no event: request lines, header sections, chunk extensions,
+  trailer sections;
+* responses without content by virtue of the request (HEAD, 2xx to CONNECT; §6.3).
+
+A parser belongs to one connection. ``feed`` never raises for what a peer sent: bad bytes become a
+final ``PeerBrokeProtocol``, after the events of everything that was good before them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import httptools
+
+from magneto_serge.errors import ClientProtocolError, ProtocolError, UpstreamProtocolError
+from magneto_serge.messages import FieldLine
+from magneto_serge.wire.events import (
+    BytesAfterUpgrade,
+    DataReceived,
+    Event,
+    Framing,
+    InformationalReceived,
+    PeerBrokeProtocol,
+    RequestReceived,
+    ResponseReceived,
+    StreamEnded,
+)
+from magneto_serge.wire.fields import KNOWN, NEVER_NOMINATED, Known, connection_options
+
+DEFAULT_MAX_HEADER_SIZE = 65_536  # bytes; nginx: 4 × 8k, Node: 16k, Apache: 100 × 8k
+
+# Upgrades that the retired h2c and RFC 2817 offer on ordinary requests (Java's HttpClient sends
+# one with each): not offered onwards, so the exchange stays HTTP/1.1 and can be recorded.
+_IGNORED_UPGRADES = (b"h2c", b"tls/")
+
+_METHODS: dict[bytes, str] = {}
+
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [/*h]")  # token SP, and a likely target
+
+
+class _Parser:
+    """What the two directions share: the event list, the head being read, the size limit."""
+
+    _upstream = False
+
+    def __init__(self, max_header_size: int = DEFAULT_MAX_HEADER_SIZE) -> None:
+        self._max_header_size = max_header_size
+        self._events: list[Event] = []
+        self._fields: list[FieldLine] = []
+        self._silent = 0  # bytes fed since the last event
+        self._fed = 0  # bytes in the current feed
+        self._head_open = True
+        self._broken = False
+        self._parser = self._new_parser()
+
+    def _new_parser(self) -> httptools.HttpRequestParser | httptools.HttpResponseParser:
+        raise AssertionError("a direction makes its own")  # pragma: no cover
+
+    @property
+    def mid_message(self) -> bool:
+        """Whether bytes have come that have made no event yet: part of a head, say."""
+        return self._silent > 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that ``data`` completes, in order; empty data makes none."""
+        if self._broken:
+            return []
+        self._fed = len(data)
+        self._silent += self._fed
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fail(error, data)
+        events = self._events
+        if events:
+            self._events = []
+            self._silent = 0
+        elif self._silent > self._max_header_size:
+            self._broken = True
+            return [PeerBrokeProtocol(self._too_large())]
+        return events
+
+    def _upgraded(self, rest: bytes) -> None:
+        self._events.append(BytesAfterUpgrade(rest))
+
+    def _fail(self, error: httptools.HttpParserError, data: bytes) -> None:
+        self._broken = True
+        cause = error.__context__
+        if not isinstance(cause, ProtocolError):
+            cause = self._error(f"Malformed HTTP: {error}")
+        self._events.append(PeerBrokeProtocol(cause))
+
+    def _error(self, message: str) -> ProtocolError:
+        return UpstreamProtocolError(message) if self._upstream else ClientProtocolError(message)
+
+    def _too_large(self) -> ProtocolError:
+        message = f"Header section larger than {self._max_header_size} bytes"
+        if self._upstream:
+            return UpstreamProtocolError(message)
+        return ClientProtocolError(message, 431)  # RFC 6585 §5
+
+    def _take_fields(self) -> list[FieldLine]:
+        fields = self._fields
+        self._fields = []
+        # Only a feed that is itself over the limit can hold a head over it that `feed` lets by.
+        if (
+            self._fed > self._max_header_size
+            and sum(len(name) + len(value) + 4 for name, value in fields) > self._max_header_size
+        ):
+            raise self._too_large()
+        return fields
+
+    # --- callbacks common to both directions -------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field line, of the header or the trailer section."""
+        self._fields.append((name, value))
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of content."""
+        self._events.append(DataReceived(data))
+
+
+class RequestParser(_Parser):
+    """Events of a client's connection."""
+
+    def __init__(self, max_header_size: int = DEFAULT_MAX_HEADER_SIZE) -> None:
+        super().__init__(max_header_size)
+        self._target = b""
+        self._head: RequestReceived | None = None
+        self._closing = False
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        return httptools.HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that ``data`` completes.
+
+        What follows a request that closes the connection is dropped (RFC 9112 §9.6).
+        """
+        return [] if self._closing else super().feed(data)
+
+    def _upgraded(self, rest: bytes) -> None:
+        head = self._head
+        if head is not None and head.method != "CONNECT" and not head.upgrade:
+            if rest:  # an upgrade that we ignore: what follows is the next request
+                try:
+                    self._parser.feed_data(rest)
+                except httptools.HttpParserUpgrade as upgrade:
+                    self._upgraded(rest[upgrade.args[0] :])
+                except httptools.HttpParserError as error:
+                    self._fail(error, rest)
+            return
+        super()._upgraded(rest)
+
+    def _fail(self, error: httptools.HttpParserError, data: bytes) -> None:
+        if self._closing:  # the error is llhttp's "data after Connection: close"
+            return
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(data):
+            self._broken = True
+            refusal = ClientProtocolError("Unknown method", 501)  # RFC 9110 §15.6.2
+            self._events.append(PeerBrokeProtocol(refusal))
+            return
+        super()._fail(error, data)
+
+    def on_url(self, target: bytes) -> None:
+        """Take (a part of) the request target."""
+        self._target += target
+        if len(self._target) > self._max_header_size:
+            raise ClientProtocolError("Request target too long", 414)  # RFC 9110 §15.5.15
+
+    def on_headers_complete(self) -> None:
+        """Check the head and make its event."""
+        parser = self._parser
+        version = parser.get_http_version()
+        if version != "1.1" and version != "1.0":
+            raise ClientProtocolError(f"HTTP/{version} is not spoken on this connection", 505)
+        fields = self._take_fields()
+        raw_method = parser.get_method()  # type: ignore[union-attr]  # ours is a request parser
+        method = _METHODS.get(raw_method)
+        if method is None:
+            method = _METHODS[raw_method] = raw_method.decode("ascii")
+        head = RequestReceived(
+            method,
+            self._target.decode("ascii"),
+            "HTTP/1.1" if version == "1.1" else "HTTP/1.0",
+            fields,
+            Framing.NONE,
+            keep_alive=parser.should_keep_alive(),
+        )
+        self._target = b""
+        hosts = 0
+        for name, value in fields:
+            known = KNOWN.get(name.lower())
+            if known is None:
+                continue
+            if known is Known.HOST:
+                hosts += 1
+            else:
+                _read_request_field(head, known, value)
+        if hosts != 1 and (hosts or version == "1.1"):
+            raise ClientProtocolError("A request needs exactly one Host field (RFC 9112 §3.2)")
+        if head.framing is Framing.CHUNKED and version == "1.0":
+            raise ClientProtocolError("Transfer-Encoding needs HTTP/1.1 (RFC 9112 §6.1)")
+        self._head = head
+        self._events.append(head)
+
+    def on_message_complete(self) -> None:
+        """End the message."""
+        head = self._head
+        trailers = self._take_fields()
+        if head is None:  # llhttp completes no message without a head; told to the type checker
+            return
+        if head.framing is Framing.NONE:
+            head.ended = True
+        else:
+            self._events.append(StreamEnded(trailers))
+        if not head.keep_alive and not head.upgrade and head.method != "CONNECT":
+            self._closing = True
+
+
+def _read_request_field(head: RequestReceived, known: Known, value: bytes) -> None:
+    if known is Known.CONNECTION:
+        head.nominated |= connection_options(value) - NEVER_NOMINATED
+    elif known is Known.CONTENT_LENGTH:
+        head.content_length = int(value)
+        head.framing = Framing.LENGTH if head.content_length else Framing.NONE
+    elif known is Known.TRANSFER_ENCODING:
+        if value.strip(b" \t").lower() != b"chunked":
+            raise ClientProtocolError(f"Unknown transfer coding {value!r}", 501)
+        head.framing = Framing.CHUNKED
+    elif known is Known.EXPECT:
+        head.expect_continue = value.strip(b" \t").lower() == b"100-continue"
+    elif known is Known.UPGRADE and not value.lower().startswith(_IGNORED_UPGRADES):
+        head.upgrade = value
+
+
+class ResponseParser(_Parser):
+    """Events of a connection to an origin; call :meth:`expect` before each response."""
+
+    _upstream = True
+
+    def __init__(self, max_header_size: int = DEFAULT_MAX_HEADER_SIZE) -> None:
+        super().__init__(max_header_size)
+        self._reason = b""
+        self._method = ""
+        self._awaiting = False
+        self._stale = False  # llhttp still waits for content that will not come
+        self._head: ResponseReceived | None = None
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        return httptools.HttpResponseParser(self)
+
+    def expect(self, method: str) -> None:
+        """Get ready for the response to a request with this method (RFC 9112 §6.3)."""
+        self._method = method
+        self._awaiting = True
+        self._head = None
+        if self._stale:
+            self._stale = False
+            self._fields = []
+            self._parser = self._new_parser()
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether the response expected has not ended yet."""
+        return self._awaiting
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that ``data`` completes; bytes nobody asked for break the protocol."""
+        if not self._awaiting and not self._broken:
+            self._broken = True
+            return [PeerBrokeProtocol(UpstreamProtocolError("Bytes beyond the response"))]
+        return super().feed(data)
+
+    def feed_eof(self) -> list[Event]:
+        """Tell that the origin closed: ends a response that is delimited by that (§6.3, rule 8).
+
+        Returns nothing where no response was due or nothing of it had arrived: what that means
+        is for the connection to say. An unfinished message is ``PeerBrokeProtocol``.
+        """
+        head = self._head
+        if not self._awaiting or self._broken:
+            return []
+        if head is not None and head.framing is Framing.CLOSE:
+            self._awaiting = False
+            return [StreamEnded([])]
+        if head is None and not self._silent:
+            return []
+        self._broken = True
+        return [PeerBrokeProtocol(UpstreamProtocolError("The origin closed mid-message"))]
+
+    def on_status(self, reason: bytes) -> None:
+        """Take (a part of) the reason phrase."""
+        self._reason += reason
+
+    def on_headers_complete(self) -> None:
+        """Check the head and make its event."""
+        parser = self._parser
+        status = parser.get_status_code()  # type: ignore[union-attr]  # ours is a response parser
+        version = "HTTP/1.1" if parser.get_http_version() == "1.1" else "HTTP/1.0"
+        fields = self._take_fields()
+        reason, self._reason = self._reason, b""
+        if not self._awaiting:
+            raise UpstreamProtocolError("A second response to one request")
+        if status < 200 and status != 101:
+            self._events.append(InformationalReceived(status, reason, version, fields))
+            return
+        head = ResponseReceived(status, reason, version, fields, Framing.CLOSE)
+        options: set[bytes] = set()
+        for name, value in fields:
+            known = KNOWN.get(name.lower())
+            if known is None:
+                continue
+            if known is Known.CONNECTION:
+                options |= connection_options(value)
+            elif known is Known.CONTENT_LENGTH:
+                head.content_length = int(value)
+                head.framing = Framing.LENGTH
+            elif known is Known.TRANSFER_ENCODING:
+                # TE is never sent with anything but "trailers", so no other coding may come.
+                if value.strip(b" \t").lower() != b"chunked":
+                    raise UpstreamProtocolError(f"Unknown transfer coding {value!r}")
+                head.framing = Framing.CHUNKED
+        if options:
+            head.nominated = frozenset(options - NEVER_NOMINATED)
+        if self._method == "HEAD" or (self._method == "CONNECT" and status < 300):
+            head.framing = Framing.NONE
+            self._stale = True
+        elif status in (101, 204, 304):
+            head.framing = Framing.NONE
+        head.keep_alive = head.framing is not Framing.CLOSE and (
+            b"close" not in options if version == "HTTP/1.1" else b"keep-alive" in options
+        )
+        self._head = head
+        self._events.append(head)
+        if self._stale:
+            head.ended = True
+            self._awaiting = False
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of content."""
+        if self._stale:
+            if self._method == "CONNECT":
+                self._events.append(BytesAfterUpgrade(data))
+                return
+            raise UpstreamProtocolError("Content in a response to HEAD")
+        self._events.append(DataReceived(data))
+
+    def on_message_complete(self) -> None:
+        """End the message."""
+        head = self._head
+        trailers = self._take_fields()
+        if head is None or self._stale:  # an interim response, or one ended by its head
+            return
+        self._awaiting = False
+        if head.framing is Framing.NONE or (
+            head.framing is Framing.LENGTH and head.content_length == 0
+        ):
+            head.ended = True
+        else:
+            self._events.append(StreamEnded(trailers))
