@@ -61,7 +61,8 @@ Undo:
         """\
     security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db {cert}
 Undo:
-    security delete-certificate -t -Z {sha1} ~/Library/Keychains/login.keychain-db""",
+    security delete-certificate -t -Z {sha1} \\
+        ~/Library/Keychains/login.keychain-db""",
     ),
     "windows": _Section(
         "This system (Windows; for you alone, no administrator)",

@@ -102,6 +102,9 @@ class LeafCache:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         try:
             connection.context = self._context_for(subject)
+        except CertificateError as error:
+            _log.error("TLS handshake refused: no certificate for %s: %s", name, error)
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         except Exception:  # noqa: BLE001 - nothing may escape into OpenSSL's C code
             _log.exception("TLS handshake refused: no certificate for %r could be made", name)
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
