@@ -19,6 +19,8 @@ from magneto_serge.errors import MagnetoError
 
 from .interrupts import Interrupts
 
+INTERRUPTED = 130  # 128 + SIGINT
+
 
 class CommandNotFoundError(MagnetoError):
     """There is no such program."""
@@ -61,8 +63,11 @@ def _looks_like_shell(program: str) -> str:
 def run(command: Sequence[str], environ: Mapping[str, str], interrupts: Interrupts) -> int:
     """Run ``command`` to its end and return its status, 128+N for signal N.
 
-    Raises CommandNotFoundError or CommandNotExecutableError if it does not even start.
+    A signal that comes before it starts keeps it from starting. Raises CommandNotFoundError or
+    CommandNotExecutableError where it cannot start.
     """
+    if interrupts.count:
+        return INTERRUPTED
     try:
         child = subprocess.Popen(command, env=dict(environ))
     except FileNotFoundError as error:  # found before, so what is missing is its interpreter
@@ -72,6 +77,8 @@ def run(command: Sequence[str], environ: Mapping[str, str], interrupts: Interrup
     except OSError as error:
         raise CommandNotExecutableError(f"cannot run {command[0]}: {error.strerror}") from error
     interrupts.forward_to = lambda number: _forward(child, number)
+    if interrupts.count:  # it came while the child was being made
+        child.terminate()
     try:
         status = child.wait()
     finally:

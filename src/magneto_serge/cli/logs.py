@@ -14,6 +14,9 @@ from .screen import Screen, json_line
 
 LOGGER = "magneto_serge"
 
+# The command says these itself, in its own words and at its own time.
+SAID_BY_THE_COMMAND = ("Refused: ", "INSECURE: ")
+
 
 class JSONFormatter(logging.Formatter):
     """A record as one line of JSON; a traceback becomes the field ``exception``."""
@@ -37,7 +40,8 @@ class ScreenHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record; what cannot be formatted is logging's own business."""
         try:
-            self._screen.line(self.format(record))
+            if not record.getMessage().startswith(SAID_BY_THE_COMMAND):
+                self._screen.line(self.format(record))
         except Exception:  # noqa: BLE001 - a log line must never break an exchange
             self.handleError(record)
 

@@ -1,8 +1,8 @@
 """`magneto record | replay | auto | hybrid | passthrough`: run a proxy, alone or around a command.
 
-The order matters: settings and the user's command are checked before anything is opened; the
-cassette is opened before connections are accepted, so that no early request is answered without
-it; the port file appears once they are; and whatever happens, what was recorded is saved.
+The order matters: settings, the cassette's name and the user's command are checked before anything
+is opened; the port file appears when requests are answered from the cassette, and not before; and
+whatever happens, what was recorded is saved.
 
 The exit status is the user's command's. Where that is 0, or where there is no command, it tells
 of misses (6) and of a cassette that could not be saved (3).
@@ -102,9 +102,9 @@ class _Run:
         title = self._title()
         status = 0
         try:
+            self._proxy.start()
             if self._name is not None:
                 self._proxy.use(self._name, self._mode)
-            self._proxy.start()
             with portfile.announcing(self._settings.port_file, self._proxy.port):
                 status = self._around(command) if command else self._alone(title)
         finally:
@@ -116,10 +116,7 @@ class _Run:
     def _around(self, command: tuple[str, ...]) -> int:
         from .child import run as run_child
 
-        environ = {**os.environ, **self._proxy.env()}
-        if self._settings.reverse is not None:
-            environ["MAGNETO_URL"] = self._proxy.url
-        return run_child(command, environ, self._interrupts)
+        return run_child(command, {**os.environ, **self._proxy.env()}, self._interrupts)
 
     def _alone(self, title: str) -> int:
         url = self._proxy.url

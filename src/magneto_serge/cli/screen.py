@@ -78,11 +78,11 @@ class Screen:
         """Replace the live line, cut to the terminal's width; an empty one removes it."""
         if not self.terminal or self._quiet:
             return
+        shown = f"{self.paint('good', '●')} {text[: self._width() - 3]}" if text else ""
         with self._lock:
-            text = text[: self._width() - 1]
-            if text != self._live:
-                self._live = text
-                self._write(_CLEAR + text)
+            if shown != self._live:
+                self._live = shown
+                self._write(_CLEAR + shown)
 
     def _formatted(self, level: str, text: str, message: str, fields: dict[str, Any]) -> str:
         return json_line(level, message, time.time(), **fields) if self._json else text

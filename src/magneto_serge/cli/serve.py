@@ -28,7 +28,7 @@ class Counted(Protocol):
 
     @property
     def misses(self) -> Sequence[Miss]:
-        """The latest refusals."""
+        """The first thousand refusals, oldest first."""
 
 
 def until_interrupted(
@@ -37,7 +37,7 @@ def until_interrupted(
     """Watch ``proxy`` until the first signal; ``title`` opens the live line."""
     while True:
         misses.report()
-        screen.live(f"{screen.paint('good', '●')} {title}  {status_line(proxy.stats)}")
+        screen.live(f"{title}: {status_line(proxy.stats)}")
         if interrupts.wait(PERIOD):
             break
     screen.live("")
@@ -64,15 +64,17 @@ class MissReporter:
     def __init__(self, proxy: Counted, screen: Screen) -> None:
         self._proxy = proxy
         self._screen = screen
-        self._seen = 0
+        self._explained = 0
+        self._counted = 0
 
     def report(self) -> None:
         """Print the misses that have come since the last call."""
-        new = self._proxy.stats.missed - self._seen
+        new = self._proxy.stats.missed - self._counted
         if new <= 0:
             return
-        self._seen += new
-        misses = list(self._proxy.misses)[-new:]
+        misses = self._proxy.misses[self._explained :]
+        self._counted += new
+        self._explained += len(misses)
         for miss in misses[: self.MOST]:
             self._screen.warn(
                 f"refused {miss.explain()}", method=miss.method, url=miss.url, reason=miss.reason
