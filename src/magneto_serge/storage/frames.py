@@ -1,0 +1,131 @@
+"""Interactions as binary frames: the one encoding behind the journal.
+
+A file is the magic, then frames. A frame is the payload's length and CRC-32, four bytes each and
+little-endian, then the payload in MessagePack. The first payload is the :class:`Head`, each other
+one an :class:`~magneto_serge.messages.Interaction`: a map by field name, field sections as lists of
+pairs of binary strings. Frames are only ever appended, so a file that was cut anywhere is whole up
+to its last whole frame; whoever reads it stops there and says so.
+
+A side file that lies in the recording's own folder is written as its bare name, so that the journal
+and that folder can be moved together.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from magneto_serge.messages import Headers, Interaction
+
+MAGIC = b"magneto\x02"
+FRAME = struct.Struct("<II")
+_NO_FRAME = bytes(FRAME.size)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Who records what: the cassette's ``name``, the process ``pid``, ``recorded_at`` in seconds
+    since the epoch, and the name of the folder beside the journal that holds large ``bodies``."""
+
+    name: str
+    pid: int
+    recorded_at: float
+    bodies: str
+
+
+class FrameBuffer:
+    """Frames waiting to be written; ``data`` is reused from batch to batch.
+
+    ``home`` is the folder of the recording's own side files.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.data = bytearray()
+        self._home = home
+        self._encode_into = msgspec.msgpack.Encoder(enc_hook=self._plain).encode_into
+
+    def add(self, value: Interaction | Head) -> None:
+        """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
+        raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
+        data = self.data
+        start = len(data)
+        body = start + FRAME.size
+        data += _NO_FRAME
+        try:
+            self._encode_into(value, data, body)
+        except BaseException:
+            del data[start:]
+            raise
+        with memoryview(data) as view, view[body:] as payload:
+            checksum = zlib.crc32(payload)
+        FRAME.pack_into(data, start, len(data) - body, checksum)
+
+    def _plain(self, value: object) -> object:
+        if type(value) is Headers:
+            return value.raw
+        if isinstance(value, Path):
+            return value.name if value.parent == self._home else str(value.absolute())
+        raise TypeError(f"{type(value).__name__} has no place in a journal")
+
+
+class FrameReader:
+    """Reads a file of frames from its beginning; ``path`` is where its folder of bodies is beside.
+
+    ``head`` is None where the file is no journal, or was cut before its first frame was whole.
+    After :meth:`interactions` is exhausted ``whole`` is the number of bytes in whole frames, and
+    ``torn`` the number after them, which a crash left behind.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self.whole = 0
+        self.head = self._read_head()
+        self.home = path.with_name(self.head.bodies) if self.head else path.parent
+        self._decode = msgspec.msgpack.Decoder(Interaction, dec_hook=self._rich).decode
+
+    @property
+    def torn(self) -> int:
+        """Bytes after the last whole frame read so far."""
+        return self._size - self.whole
+
+    def interactions(self) -> Iterator[Interaction]:
+        """Yield the interactions of whole frames in order.
+
+        Raises msgspec.DecodeError where a whole frame is not an interaction of this version.
+        """
+        while (payload := self._payload()) is not None:
+            yield self._decode(payload)
+
+    def _read_head(self) -> Head | None:
+        if self._file.read(len(MAGIC)) != MAGIC:
+            return None
+        self.whole = len(MAGIC)
+        payload = self._payload()
+        try:
+            return None if payload is None else msgspec.msgpack.decode(payload, type=Head)
+        except msgspec.DecodeError:
+            return None
+
+    def _payload(self) -> bytes | None:
+        start = self._file.read(FRAME.size)
+        if len(start) < FRAME.size:
+            return None
+        size, checksum = FRAME.unpack(start)
+        if size > self.torn - FRAME.size:
+            return None
+        payload = self._file.read(size)
+        if len(payload) < size or zlib.crc32(payload) != checksum:
+            return None
+        self.whole += FRAME.size + size
+        return payload
+
+    def _rich(self, kind: type, value: Any) -> object:
+        if kind is Headers:
+            return Headers((name, text) for name, text in value)
+        return self.home / value  # an absolute path replaces the folder

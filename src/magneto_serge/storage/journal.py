@@ -1,0 +1,181 @@
+"""The journal of one recording: a locked file of frames beside the cassette, until it is finished.
+
+Whoever holds the lock (``flock``: it goes when the process goes, however that happens) is the one
+recording of this cassette. A journal that is there without its lock is what a crash, a full disk or
+a kill left behind: if it holds anything it is kept under another name and a warning says how to
+make a cassette of it. Nothing here is flushed to the disk's platter: a kill loses nothing that was
+written, a power cut the last seconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+from magneto_serge.errors import CassetteBusyError, CassetteError
+
+from .frames import MAGIC, FrameBuffer, FrameReader, Head
+
+log = logging.getLogger("magneto_serge")
+
+
+class Journal:
+    """An open journal, ours alone. Make one with :meth:`open`."""
+
+    def __init__(self, path: Path, descriptor: int, head: Head, made: list[Path]) -> None:
+        self.path = path
+        self.head = head
+        self.bodies = path.with_name(head.bodies)
+        self._descriptor = descriptor
+        self._made = made
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> Journal:
+        """Begin the journal ``path`` of the cassette ``name``; folders are made as needed.
+
+        Raises CassetteBusyError where another recording holds it, CassetteError where the folder
+        cannot be written to.
+        """
+        try:
+            made = _make_folders(path.parent)
+            descriptor = _lock(path, name)
+            bodies = f"{path.name}-{secrets.token_hex(4)}.bodies"
+            journal = cls(path, descriptor, Head(name, os.getpid(), time.time(), bodies), made)
+            journal._write_head()
+        except OSError as error:
+            raise CassetteError(
+                f"cannot record {name!r}: {error.filename or path}: {error.strerror}."
+                f" Choose another cassette folder, or make {path.parent} writable."
+            ) from error
+        return journal
+
+    def _write_head(self) -> None:
+        opening = FrameBuffer(self.bodies)
+        opening.data += MAGIC
+        opening.add(self.head)
+        try:
+            self.write(opening.data)
+        except OSError:
+            self.close(remove=True)
+            raise
+
+    def write(self, data: bytearray) -> None:
+        """Append ``data``, whole frames; raises OSError."""
+        with memoryview(data) as view:
+            written = 0
+            while written < len(view):
+                written += os.write(self._descriptor, view[written:])
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the lock; with ``remove`` the journal and its bodies go first.
+
+        Folders that were made for the journal and hold nothing now go too.
+        """
+        if remove:
+            self.path.unlink(missing_ok=True)
+            shutil.rmtree(self.bodies, ignore_errors=True)
+            _remove_empty(self._made)
+        os.close(self._descriptor)
+
+
+def is_being_written(path: Path) -> bool:
+    """Tell whether a live recording holds the journal ``path``; raises OSError."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make ``folder`` and what is missing above it; return those made, innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # something is in it
+
+
+def _lock(path: Path, name: str) -> int:
+    """Return a descriptor of a new, empty, locked journal."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one who held the lock may have removed or renamed the file since we opened it.
+            if _is_still(path, descriptor) and _clear(path, descriptor):
+                return descriptor
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise _busy(path, name) from error
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _clear(path: Path, descriptor: int) -> bool:
+    """Make a journal left behind empty; one that holds anything is renamed, and False returned."""
+    with open(descriptor, "rb", closefd=False) as file:
+        reader = FrameReader(file, path)
+        cut_in_head = reader.head is None and reader.whole
+        if reader.torn and not cut_in_head:
+            _keep(path, reader.head)
+            return False
+    if reader.head:
+        shutil.rmtree(reader.home, ignore_errors=True)
+    os.ftruncate(descriptor, 0)
+    return True
+
+
+def _keep(path: Path, head: Head | None) -> None:
+    number = 1
+    while (kept := path.with_name(f"{path.name}.crashed-{number}")).exists():
+        number += 1
+    path.rename(kept)
+    who = f" by process {head.pid}" if head else ""
+    log.warning("An earlier recording%s did not end well. %s", who, advice(kept))
+
+
+def advice(journal: Path) -> str:
+    """Return what a person can do with a journal that was left behind."""
+    stem = journal.name.removeprefix(".").partition(".journal")[0]
+    cassette = journal.with_name(f"{stem}-recovered.json")
+    command = shlex.join(
+        ["python", "-m", "magneto_serge.storage.recover", str(journal), str(cassette)]
+    )
+    return f"What it recorded is kept in {journal}. To make a cassette of it: {command}"
+
+
+def _busy(path: Path, name: str) -> CassetteBusyError:
+    head = None
+    try:
+        with path.open("rb") as file:
+            head = FrameReader(file, path).head
+    except OSError:
+        pass  # it has just ended; that it was busy is still true
+    who = f"process {head.pid}" if head else "another process"
+    return CassetteBusyError(
+        f"cassette {name!r} is being recorded by {who} (its journal is {path})."
+        " Wait until that ends, or record under another name."
+    )

@@ -1,0 +1,91 @@
+"""JSON cassettes: which version a file is, and the one door to reading and writing them.
+
+What the store knows of a format is this module's three names: :func:`read` a file's content into
+interactions, :func:`older_texts` to carry an older file's interactions into its successor without
+touching them, and :class:`~magneto_serge.storage.json_write.JsonWriter` to write one. A format in
+another module offers the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import msgspec
+
+from magneto_serge.messages import Interaction
+
+from . import json_read, json_shapes, json_v1
+from .faults import damaged, decode_json
+from .json_write import JsonWriter
+
+__all__ = ["JsonWriter", "older_texts", "read"]
+
+_BOM = b"\xef\xbb\xbf"
+_OPENING = re.compile(rb'\s*\{\s*"version"\s*:\s*"([^"\\]*)"')
+
+log = logging.getLogger("magneto_serge")
+
+
+class _Versioned(msgspec.Struct):
+    version: str
+
+
+class _Outline(msgspec.Struct):
+    version: str
+    interactions: list[msgspec.Raw]
+
+
+_versioned = msgspec.json.Decoder(_Versioned)
+_outline = msgspec.json.Decoder(_Outline)
+
+
+def read(path: Path, data: bytes, *, verify: bool = False) -> list[Interaction]:
+    """Return the interactions of a JSON cassette of any version that we know.
+
+    A byte order mark is accepted. ``verify`` compares the side files' digests too. Raises
+    CassetteError.
+    """
+    data = data.removeprefix(_BOM)
+    if _version(path, data) == json_shapes.VERSION:
+        return json_read.read(path, data, verify=verify)
+    interactions, others = json_v1.read(path, data)
+    if others:
+        log.warning("%s: %d WebSocket interactions of version 1.0 are left out", path, others)
+    return interactions
+
+
+def older_texts(path: Path, data: bytes) -> list[msgspec.Raw] | None:
+    """Return each interaction of a version "2" file as the text that it is.
+
+    None if the file has another version, and its interactions must be read and written anew.
+    Raises CassetteError.
+    """
+    data = data.removeprefix(_BOM)
+    if _version(path, data) != json_shapes.VERSION:
+        return None
+    return decode_json(path, data, _outline).interactions
+
+
+def leaves_out(path: Path, data: bytes) -> bool:
+    """Tell whether :func:`read` leaves some of the file's interactions out."""
+    data = data.removeprefix(_BOM)
+    return _version(path, data) == json_v1.VERSION and json_v1.read(path, data)[1] > 0
+
+
+def _version(path: Path, data: bytes) -> str:
+    """Return "2" or "1.0"; raises CassetteError for anything else."""
+    opening = _OPENING.match(data)
+    if opening:
+        version = opening[1].decode(errors="replace")
+    else:
+        version = decode_json(path, data, _versioned).version
+    if version in (json_shapes.VERSION, json_v1.VERSION):
+        return version
+    raise damaged(
+        path,
+        "version",
+        f"{version!r} is not one that this program reads (it reads '2' and '1.0')",
+        "If a newer Magnéto-Serge wrote it, upgrade: pip install -U magneto-serge.",
+    )

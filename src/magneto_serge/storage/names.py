@@ -1,0 +1,120 @@
+"""Cassette names, and the files that belong to one cassette.
+
+A name is what a person types: ``github``, ``payments/refund``. It is also a path inside the
+cassette folder, so it is checked here, once, before anything touches the disk:
+
+* it cannot leave the folder (no ``..``, no absolute path, no symbol of another system's paths);
+* it can be checked out on every system, because cassettes are committed: no device names, no
+  characters that Windows refuses, no hidden files;
+* it leaves room for the suffixes below within the 255 bytes that file systems give a file name.
+
+For ``a/b`` the files are ``a/b.json`` (the cassette), ``a/b.bodies/`` (bodies too large for it)
+and ``a/.b.journal`` (while recording). Listing skips dotfiles and ``*.bodies``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from magneto_serge.errors import ConfigError
+
+SUFFIX = ".json"
+BODIES_SUFFIX = ".bodies"
+MAX_NAME = 200  # characters; per segment also bytes, so that ".NAME.journal.crashed-99" fits in 255
+
+# Reserved in every folder and with every extension on Windows.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_UNPORTABLE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
+
+
+class CassettePaths(NamedTuple):
+    """The files of one cassette: ``cassette``, its ``bodies`` folder, its ``journal``."""
+
+    cassette: Path
+    bodies: Path
+    journal: Path
+
+
+def paths_of(folder: Path, name: str) -> CassettePaths:
+    """Return the files of ``name`` in ``folder``.
+
+    Raises ConfigError where the name cannot be used.
+    """
+    segments = canonical_name(name).split("/")
+    parent, stem = folder.joinpath(*segments[:-1]), segments[-1]
+    return CassettePaths(
+        cassette=parent / (stem + SUFFIX),
+        bodies=parent / (stem + BODIES_SUFFIX),
+        journal=parent / f".{stem}.journal",
+    )
+
+
+def canonical_name(name: str) -> str:
+    """Return ``name`` without a trailing ``.json``; raises ConfigError saying what is wrong."""
+    bare = name.removesuffix(SUFFIX)
+    problem = _problem_with(bare)
+    if problem:
+        raise ConfigError(
+            f"cassette name {name!r} cannot be used: {problem}. A name is a short relative path"
+            f" such as 'github' or 'payments/refund', kept as NAME{SUFFIX} in the cassette folder."
+        )
+    return bare
+
+
+def _problem_with(name: str) -> str | None:
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_NAME:
+        return f"it has {len(name)} characters, more than {MAX_NAME}"
+    found = _UNPORTABLE.search(name)
+    if found:
+        return f"it contains {found.group()!r}, which not every system allows in a file name"
+    if name.startswith("/"):
+        return "it is an absolute path"
+    return next(filter(None, map(_problem_with_segment, name.split("/"))), None)
+
+
+def _problem_with_segment(segment: str) -> str | None:
+    if segment == "..":
+        return "'..' would leave the cassette folder"
+    if not segment:
+        return "it has an empty part between slashes"
+    if segment.startswith(".") or segment.endswith((".", " ")):
+        return f"its part {segment!r} starts with a dot, or ends with a dot or a space"
+    if segment.endswith(BODIES_SUFFIX):
+        return f"'{BODIES_SUFFIX}' is the ending of the folders that hold large bodies"
+    if _DEVICE.fullmatch(segment):
+        return f"{segment!r} is a device on Windows"
+    try:
+        size = len(segment.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if size > MAX_NAME:
+        return f"a part of it takes {size} bytes in UTF-8, more than {MAX_NAME}"
+    return None
+
+
+def list_names(folder: Path) -> list[str]:
+    """Return the names of the cassettes in ``folder`` and below, sorted; none if it is absent."""
+    found: list[str] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".") and not f.endswith(BODIES_SUFFIX)]
+        prefix = Path(parent).relative_to(folder).as_posix()
+        found += [
+            file.removesuffix(SUFFIX) if prefix == "." else f"{prefix}/{file.removesuffix(SUFFIX)}"
+            for file in files
+            if file.endswith(SUFFIX) and not file.startswith(".")
+        ]
+    return sorted(found)
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the existing name that ``name`` was most likely meant to be, if one is near."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return close[0] if close else None

@@ -1,0 +1,297 @@
+"""Record interactions while traffic flows: a queue, a writer thread, a journal.
+
+The thread that carries the traffic pays for an append to a list and two additions. The writer
+thread sleeps until something is queued, lets a batch gather for ``GATHER`` seconds (less under
+pressure), redacts and encodes it into one reused buffer, and writes that in slices: each write
+gives the interpreter lock back, so that the traffic never waits long for it. Nothing is kept for an
+interaction once it is written.
+
+Disk trouble never reaches the traffic. The first error is logged at once, kept, and raised by
+:meth:`Recorder.finish`; what could not be written is dropped, what was written stays in the
+journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from magneto_serge.errors import CassetteError
+from magneto_serge.messages import FileBody, Interaction
+
+from .assemble import assemble
+from .body_writer import BodySink, BodyWriter, Step
+from .frames import FrameBuffer
+from .journal import Journal, advice
+from .json_write import BodyRules
+from .names import CassettePaths
+
+log = logging.getLogger("magneto_serge")
+
+GATHER = 0.05  # seconds; a quarter of what the journal may lag behind
+PRESSURE = 1024 * 1024  # bytes queued that wake the writer at once
+CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
+DRAINED = 2 * 1024 * 1024  # bytes waiting below which it may go on
+SLICE = 256 * 1024  # bytes encoded before a write
+SLICE_ITEMS = 64  # and interactions: about 0.3 ms of the interpreter lock
+INTERACTION = 1024  # bytes assumed for an interaction without its bodies
+
+Redact = Callable[[Interaction], Interaction]
+
+
+class Recorder:
+    """One recording of one cassette; from ``CassetteStore.recorder``.
+
+    ``count`` is the number of interactions accepted. All methods may be called from any thread.
+    """
+
+    def __init__(
+        self, paths: CassettePaths, name: str, rules: BodyRules, redact: Redact | None
+    ) -> None:
+        self.count = 0
+        self._paths = paths
+        self._rules = rules
+        self._redact = redact
+        self._journal = Journal.open(paths.journal, name)
+        self._frames = FrameBuffer(self._journal.bodies)
+        self._queue: list[Interaction | Step] = []
+        self._queued = 0  # bytes in the queue
+        self._writing = 0  # bytes taken from it and not yet on the disk
+        self._lock = threading.Lock()
+        self._work = threading.Event()  # something is queued, or the end has come
+        self._hurry = threading.Event()  # do not wait for more
+        self._ended = False
+        self._waiting: list[Callable[[], None]] = []
+        self._body_numbers = count(1)
+        self._unfinished: set[BodySink] = set()
+        self._error: Exception | None = None
+        self._encoded = 0  # interactions in the buffer
+        self._lost = 0
+        self._finishing = threading.Lock()
+        self._outcome: Path | CassetteError | None = None
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name=f"recorder {name}", daemon=True)
+        self._thread.start()
+
+    def record(self, interaction: Interaction) -> None:
+        """Take one interaction; never blocks, never raises. Nothing is taken after the end."""
+        size = INTERACTION
+        body = interaction.request.body
+        if type(body) is bytes:
+            size += len(body)
+        if interaction.response is not None:
+            body = interaction.response.body
+            if type(body) is bytes:
+                size += len(body)
+        with self._lock:
+            if self._ended:
+                return
+            self.count += 1
+            self._put(interaction, size)
+
+    def open_body(self) -> BodyWriter:
+        """Begin a body that is too large for memory; its file is ``path`` of what close returns."""
+        path = self._journal.bodies / str(next(self._body_numbers))
+        return BodyWriter(BodySink(FileBody(path, 0, ""), self._unfinished), self._enqueue)
+
+    @property
+    def congested(self) -> bool:
+        """Whether more than ``CONGESTED`` bytes wait for the disk; then stop reading traffic."""
+        return self._queued + self._writing > CONGESTED
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, in the writer thread, when few bytes wait for the disk.
+
+        After the end of the recording it is called at once, in the caller's thread.
+        """
+        with self._lock:
+            over = self._is_over
+            if not over:
+                self._waiting.append(callback)
+                self._work.set()
+                self._hurry.set()
+        if over:
+            callback()
+
+    def finish(self, *, replace: bool) -> Path | None:
+        """End the recording and return the cassette's path; None if nothing was recorded.
+
+        With ``replace`` the cassette holds what was recorded; otherwise the older cassette's
+        interactions, unchanged, and then what was recorded. The older cassette is untouched until
+        the new one is complete on the disk. Raises CassetteError, again at each call, where
+        something could not be written; the journal then stays, and the message says where.
+        """
+        with self._finishing:
+            if not self._stop():
+                try:
+                    self._outcome = self._finish(replace)
+                except CassetteError as error:
+                    self._outcome = error
+        if isinstance(self._outcome, CassetteError):
+            raise self._outcome
+        return self._outcome
+
+    def abort(self) -> None:
+        """End the recording and forget everything that it recorded."""
+        with self._finishing:
+            if not self._stop():
+                self._journal.close(remove=True)
+
+    def _stop(self) -> bool:
+        """Write what is queued and end the thread; return whether that had already happened."""
+        with self._lock:
+            already = self._ended
+            self._ended = True
+            self._work.set()
+            self._hurry.set()
+        self._thread.join()
+        return already
+
+    def _finish(self, replace: bool) -> Path | None:
+        keep = True
+        try:
+            if self._error is not None:
+                raise self._failure(self._error)
+            if self.count:
+                self._assemble(replace)
+            keep = False
+        finally:
+            self._journal.close(remove=not keep)
+        return self._paths.cassette if self.count else None
+
+    def _failure(self, error: Exception) -> CassetteError:
+        reason = error.strerror if isinstance(error, OSError) else repr(error)
+        return CassetteError(
+            f"{self._lost} of {self.count} interactions could not be recorded to"
+            f" {self._journal.path}: {reason}. {self._paths.cassette} is as it was before."
+            f" {advice(self._journal.path)}"
+        )
+
+    def _assemble(self, replace: bool) -> None:
+        try:
+            assemble(
+                self._journal.path,
+                self._paths,
+                name=self._journal.head.name,
+                rules=self._rules,
+                keep_older=not replace,
+                expected=self.count,
+            )
+        except OSError as error:
+            raise CassetteError(
+                f"cannot write {self._paths.cassette}: {error.strerror}; it is as it was before."
+                f" {advice(self._journal.path)}"
+            ) from error
+        except CassetteError as error:
+            raise CassetteError(f"{error} {advice(self._journal.path)}") from error
+
+    # --- the queue ----------------------------------------------------------------------------
+
+    def _enqueue(self, step: Step) -> None:
+        with self._lock:
+            if not self._ended:
+                self._put(step, len(step[1]))
+
+    def _put(self, item: Interaction | Step, size: int) -> None:
+        queue = self._queue
+        queue.append(item)
+        self._queued += size
+        if len(queue) == 1:
+            self._work.set()
+        if self._queued > PRESSURE and not self._hurry.is_set():
+            self._hurry.set()
+
+    # --- the writer thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            self._work.wait()
+            self._hurry.wait(GATHER)
+            batch, ended = self._take()
+            self._write(batch)
+            self._settle(ended)
+        for sink in tuple(self._unfinished):
+            sink.close()
+
+    def _take(self) -> tuple[list[Interaction | Step], bool]:
+        with self._lock:
+            batch, self._queue = self._queue, []
+            self._writing, self._queued = self._queued, 0
+            self._work.clear()
+            self._hurry.clear()
+            return batch, self._ended
+
+    def _settle(self, ended: bool) -> None:
+        callbacks: list[Callable[[], None]] = []
+        with self._lock:
+            self._writing = 0
+            self._is_over = ended
+            if ended or self._queued < DRAINED:
+                callbacks, self._waiting = self._waiting, []
+            elif self._waiting:
+                self._hurry.set()
+        for callback in callbacks:
+            self._call(callback)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception:
+            log.exception("a callback of the recorder failed")
+
+    def _write(self, batch: list[Interaction | Step]) -> None:
+        for start in range(0, len(batch), SLICE_ITEMS):
+            for item in batch[start : start + SLICE_ITEMS]:
+                self._perform(item)
+            self._flush()
+
+    def _perform(self, item: Interaction | Step) -> None:
+        if isinstance(self._error, OSError):
+            self._lost += type(item) is Interaction
+            return
+        try:
+            if isinstance(item, Interaction):
+                self._encode(item)
+            else:
+                item[0](item[1])
+        except Exception as error:  # noqa: BLE001 - kept, and raised by finish
+            self._lost += type(item) is Interaction
+            self._keep(error)
+
+    def _encode(self, interaction: Interaction) -> None:
+        if self._redact is not None:
+            interaction = self._redact(interaction)
+        _check_digests(interaction)
+        self._frames.add(interaction)
+        self._encoded += 1
+        if len(self._frames.data) > SLICE:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = self._frames.data
+        if not data:
+            return
+        try:
+            self._journal.write(data)
+        except OSError as error:
+            self._lost += self._encoded
+            self._keep(error)
+        self._encoded = 0
+        del data[:]
+
+    def _keep(self, error: Exception) -> None:
+        log.error("recording to %s fails: %s", self._journal.path, error)
+        if not isinstance(self._error, OSError):
+            # Without its traceback, whose frames hold on to what was being written.
+            self._error = error.with_traceback(None)
+
+
+def _check_digests(interaction: Interaction) -> None:
+    response = interaction.response
+    for body in (interaction.request.body, response.body if response else b""):
+        if type(body) is FileBody and not body.sha256:
+            raise ValueError(f"the body in {body.path} has not been closed")
