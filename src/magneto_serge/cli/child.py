@@ -66,7 +66,7 @@ def run(command: Sequence[str], environ: Mapping[str, str], interrupts: Interrup
     A signal that comes before it starts keeps it from starting. Raises CommandNotFoundError or
     CommandNotExecutableError where it cannot start.
     """
-    if interrupts.count:
+    if interrupts.requested():
         return INTERRUPTED
     try:
         child = subprocess.Popen(command, env=dict(environ))
@@ -77,7 +77,7 @@ def run(command: Sequence[str], environ: Mapping[str, str], interrupts: Interrup
     except OSError as error:
         raise CommandNotExecutableError(f"cannot run {command[0]}: {error.strerror}") from error
     interrupts.forward_to = lambda number: _forward(child, number)
-    if interrupts.count:  # it came while the child was being made
+    if interrupts.requested():  # it came while the child was being made
         child.terminate()
     try:
         status = child.wait()

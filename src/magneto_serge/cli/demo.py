@@ -23,10 +23,11 @@ from magneto_serge.config import Settings
 from magneto_serge.errors import ConfigError
 from magneto_serge.replay.modes import Mode
 
-from .demo_client import Answer, Call, fetch, is_down, program, requests_per_second
+from .demo_client import DEPTH, Answer, Call, fetch, is_down, program, requests_per_second
 from .demo_origin import DemoOrigin
+from .logs import logging_to
 from .run import new_proxy
-from .screen import has_colour
+from .screen import Screen, has_colour
 from .units import count, size
 
 NAME = "demo"
@@ -52,9 +53,14 @@ def demo(ctx: click.Context, /, keep: Path | None) -> None:
         if keep.exists() and any(keep.iterdir()):
             raise ConfigError(f"--keep {keep}: the folder is not empty; name another")
         keep.mkdir(parents=True, exist_ok=True)
-        ctx.exit(Demonstration(keep.absolute(), _printer()).run())
+        ctx.exit(_run(keep.absolute()))
     with tempfile.TemporaryDirectory(prefix="magneto-demo-") as folder:
-        ctx.exit(Demonstration(Path(folder), _printer()).run())
+        ctx.exit(_run(Path(folder)))
+
+
+def _run(folder: Path) -> int:
+    with logging_to(Screen(), level="error", log_format="text"):
+        return Demonstration(folder, _printer()).run()
 
 
 def _printer() -> Callable[[str, str], None]:
@@ -157,7 +163,7 @@ class Demonstration:
             self._check(
                 6,
                 speed > 0,
-                f"{speed:,.0f} requests replayed each second (one connection, one at a time, "
+                f"{speed:,.0f} requests replayed each second (one connection, {DEPTH} at a time, "
                 "a client in Python)",
             )
 

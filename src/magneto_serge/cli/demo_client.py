@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PATIENCE = 20.0  # seconds for everything that the client does at once
+DEPTH = 16  # requests that are under way together when it is about speed
 
 # Framing is the connection's affair (RFC 9110 §7.6.1), and each connection frames anew.
 _FRAMING = ("connection:", "keep-alive:", "transfer-encoding:", "content-length:")
@@ -117,7 +118,7 @@ def _read(stem: Path) -> Answer:
 
 _LOOP = """
 import re, socket, sys, time
-host, port, seconds, request = *sys.argv[1:4], sys.stdin.buffer.read()
+host, port, seconds, depth, request = *sys.argv[1:5], sys.stdin.buffer.read()
 def receive(connection, received, size):
     while len(received) < size:
         piece = connection.recv(65536)
@@ -135,9 +136,9 @@ with socket.create_connection((host, int(port)), 5) as connection:
     receive(connection, first, size)
     done, started = 0, time.perf_counter()
     while time.perf_counter() < started + float(seconds):
-        connection.sendall(request)
-        receive(connection, b"", size)
-        done += 1
+        connection.sendall(request * int(depth))
+        receive(connection, b"", size * int(depth))
+        done += int(depth)
     print(done / (time.perf_counter() - started))
 """
 
@@ -145,13 +146,13 @@ with socket.create_connection((host, int(port)), 5) as connection:
 def requests_per_second(host: str, port: int, url: str, seconds: float) -> float:
     """Ask the proxy at ``host:port`` for ``url`` again and again over one connection.
 
-    One request at a time, from another process, of a response with Content-Length; 0.0 where that
-    failed.
+    ``DEPTH`` requests at a time, from another process, of a response with Content-Length; 0.0 where
+    that failed.
     """
     request = f"GET {url} HTTP/1.1\r\nHost: {url.split('/')[2]}\r\n\r\n"
     try:
         run = subprocess.run(
-            [sys.executable, "-c", _LOOP, host, str(port), str(seconds)],
+            [sys.executable, "-c", _LOOP, host, str(port), str(seconds), str(DEPTH)],
             input=request.encode(),
             capture_output=True,
             timeout=PATIENCE,

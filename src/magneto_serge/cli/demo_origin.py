@@ -32,6 +32,7 @@ def _noise(size: int) -> bytes:
 class _Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "DemoOrigin/1.0"
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def do_GET(self) -> None:
         """Answer one of a few paths."""

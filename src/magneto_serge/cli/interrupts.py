@@ -62,6 +62,10 @@ class Interrupts:
             self._drain()
         return self.count > 0
 
+    def requested(self) -> bool:
+        """Tell whether stopping was asked for, without waiting."""
+        return self.count > 0
+
     def _drain(self) -> None:
         try:
             while os.read(self._reader, 512):

@@ -182,6 +182,11 @@ def _as_setting(ctx: click.Context, parameter: click.Parameter, value: str | Non
         raise click.BadParameter(f"{shown} {rule.accepted}.", ctx, parameter) from None
 
 
+def _words(arguments: list[str]) -> int:
+    """Count what is no option: with more than a name, a command was probably meant."""
+    return sum(not argument.startswith("-") for argument in arguments)
+
+
 class SettingOption(click.Option):
     """A flag that belongs to a setting and is printed in its section of the help."""
 
@@ -205,7 +210,7 @@ class ProxyCommand(click.Command):
         try:
             rest = super().parse_args(ctx, list(ours))  # it empties its list
         except click.NoSuchOption as error:
-            if theirs is None and len([arg for arg in ours if not arg.startswith("-")]) > 1:
+            if theirs is None and not error.possibilities and _words(ours) > 1:
                 hint = f"{error.message} {self._where_commands_go(ctx)}"
                 raise click.UsageError(hint, ctx) from error
             raise

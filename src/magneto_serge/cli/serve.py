@@ -79,5 +79,5 @@ class MissReporter:
             self._screen.warn(
                 f"refused {miss.explain()}", method=miss.method, url=miss.url, reason=miss.reason
             )
-        if new > self.MOST:
-            self._screen.warn(f"refused {count(new - self.MOST, 'more request')}")
+        if (rest := new - min(len(misses), self.MOST)) > 0:
+            self._screen.warn(f"refused {count(rest, 'more request')}")
