@@ -95,9 +95,7 @@ class Demonstration:
         from magneto_serge.tls.authority import Authority
         from magneto_serge.tls.leaf import LeafCache
 
-        self._tell(
-            "Magnéto-Serge records what a program says to the world, and replays it.", "bold"
-        )
+        self._tell("Magnéto-Serge: record what a program says to the world, and replay it.", "bold")
         authority = Authority.load_or_create(self._folder / "origin-ca")
         with DemoOrigin(LeafCache(authority).context_for("127.0.0.1")) as origin:
             self._step(1, f"A real origin listens on {origin.http} and {origin.https}")
@@ -105,7 +103,7 @@ class Demonstration:
             settings = self._settings(authority.cert_path)
             recorded = self._record(settings, calls)
         down = all(is_down(port) for port in origin.ports)
-        self._check(3, down, "The origin has been stopped: connections to it are refused")
+        self._check(4, down, "The origin has been stopped: connections to it are refused")
         self._replay(settings, calls, recorded)
         return self._conclude(len(calls))
 
@@ -123,14 +121,11 @@ class Demonstration:
         with new_proxy(settings) as proxy:
             proxy.use(NAME, Mode.RECORD)
             outcome = self._fetch(calls, proxy.env(), "recorded")
-        cassette = settings.cassette_dir / f"{NAME}.json"
-        complete = cassette.exists() and all(answer.head for answer in outcome.answers)
-        saved = size(cassette.stat().st_size) if cassette.exists() else "nothing"
         self._check(
             2,
-            complete,
+            all(answer.head for answer in outcome.answers),
             f"{program()} made {count(len(calls), 'request')} through the proxy in "
-            f"{outcome.elapsed:.0f} ms: {saved} saved in {cassette}",
+            f"{outcome.elapsed:.0f} ms:",
         )
         for call, answer in zip(calls, outcome.answers, strict=True):
             kind = next((f[14:] for f in answer.head if f.lower().startswith("content-type:")), "")
@@ -139,6 +134,9 @@ class Demonstration:
                 f"{size(len(answer.body)):>7}",
                 "dim",
             )
+        cassette = settings.cassette_dir / f"{NAME}.json"
+        saved = cassette.stat().st_size if cassette.exists() else 0
+        self._check(3, saved > 0, f"{size(saved)} saved in {cassette}")
         return outcome
 
     def _replay(self, settings: Settings, calls: list[Call], recorded: _Round) -> None:
@@ -147,7 +145,7 @@ class Demonstration:
             outcome = self._fetch(calls, proxy.env(), "replayed")
             equal = sum(map(_equal, recorded.answers, outcome.answers))
             self._check(
-                4,
+                5,
                 equal == len(calls),
                 f"Replayed in {outcome.elapsed:.0f} ms; status, fields and body are the same in "
                 f"{equal} of {len(calls)}:",
@@ -158,10 +156,10 @@ class Demonstration:
             unknown = Call(f"{calls[0].url}?never=asked")
             refusal = self._fetch([unknown], proxy.env(), "refused").answers[0]
             refused = refusal.status == "502" and proxy.stats.missed == 1
-            self._check(5, refused, f"What was not recorded is refused with 502: {unknown.url}")
+            self._check(6, refused, f"What was not recorded is refused with 502: {unknown.url}")
             speed = requests_per_second(proxy.host, proxy.port, calls[0].url, SECONDS_OF_SPEED)
             self._check(
-                6,
+                7,
                 speed > 0,
                 f"{speed:,.0f} requests replayed each second (one connection, {DEPTH} at a time, "
                 "a client in Python)",
