@@ -56,6 +56,7 @@ log = logging.getLogger("magneto_serge.proxy")
 
 _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
 _BASIC = b"Basic "
+_NOWHERE = Origin("", "", 0)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -65,10 +66,13 @@ class ClientConnection(asyncio.Protocol):
         "_backlog",
         "_close_after",
         "_cutting",
+        "_destination",
         "_discarding",
         "_exchange",
         "_from_target",
         "_head",
+        "_host_field",
+        "_host_of",
         "_in_tunnel",
         "_parser",
         "_pump",
@@ -105,6 +109,9 @@ class ClientConnection(asyncio.Protocol):
         self._raw: bytearray | None = None
         self._userinfo: str | None = None
         self._from_target = False
+        self._destination = origin or _NOWHERE
+        self._host_of = _NOWHERE
+        self._host_field = b""
 
     # --- asyncio.Protocol --------------------------------------------------------------------
 
@@ -253,7 +260,7 @@ class ClientConnection(asyncio.Protocol):
         self._head = head
         self._close_after = not head.keep_alive or server.draining
         try:
-            if self.origin is None and not server.authorized(head.fields):
+            if server.guarded and self.origin is None and not server.authorized(head.fields):
                 self._refuse_unauthorized(head)
                 return
             if head.method == "CONNECT":
@@ -263,7 +270,7 @@ class ClientConnection(asyncio.Protocol):
         except ClientProtocolError as error:
             self._on_malformed(error)
             return
-        if request.scheme == "" or server.is_self(request.host, request.port):
+        if not request.scheme or (request.port == server.port and server.is_self(request.host)):
             self._refuse_origin_form(head)
             return
         self._request = request
@@ -286,14 +293,14 @@ class ClientConnection(asyncio.Protocol):
         elif self._spool is not None:
             self._spool.add(data)
 
-    def _on_end(self, trailers: list[FieldLine]) -> None:
+    def _on_end(self, trailers: tuple[FieldLine, ...]) -> None:
         self._discarding = False
         if self._exchange is not None:
             self._exchange.request_ended(trailers)
         elif self._spool is not None:
             self._decide_spooled(trailers)
 
-    def _decide_spooled(self, trailers: list[FieldLine]) -> None:
+    def _decide_spooled(self, trailers: tuple[FieldLine, ...]) -> None:
         spool, request, head = self._spool, self._request, self._head
         if spool is None or request is None or head is None:
             return
@@ -347,12 +354,12 @@ class ClientConnection(asyncio.Protocol):
             refuse_fragment(target)
         if target[0] != "/" and target != "*":
             absolute = self.server.absolute_target(target)
-            named = Origin(absolute.scheme, absolute.authority.host, absolute.authority.port)
+            named = absolute.origin
             if origin is not None and named != origin:
                 raise ClientProtocolError(
                     f"This connection serves {origin.scheme}://{origin.authority} only", 421
                 )
-            self._userinfo = absolute.authority.userinfo
+            self._userinfo = absolute.userinfo
             origin, target = named, absolute.target
             if head.method == "OPTIONS" and head.target.count("/") == 2 and "?" not in target:
                 target = "*"  # RFC 9112 §3.2.4: an empty path in a proxied OPTIONS
@@ -362,13 +369,15 @@ class ClientConnection(asyncio.Protocol):
             raise ClientProtocolError("The target * belongs to OPTIONS (RFC 9112 §3.2.4)")
         else:
             self._from_target = not self._in_tunnel
+        self._destination = origin
+        section = head.section
         return Request(
             head.method,
             origin.scheme,
             origin.host,
             origin.port,
             target,
-            Headers(head.fields),
+            Headers(head.fields) if section is None else section.headers,
             b"",
             head.version,
         )
@@ -383,7 +392,11 @@ class ClientConnection(asyncio.Protocol):
             received = first(head.fields, b"host")
             if received:
                 return received
-        return Origin(request.scheme, request.host, request.port).host_field
+        destination = self._destination
+        if destination is not self._host_of:
+            self._host_of = destination
+            self._host_field = destination.host_field
+        return self._host_field
 
     def extra_fields(self, request: Request) -> bytes:
         """Return field lines to add: userinfo in the target becomes Basic credentials.
@@ -419,7 +432,7 @@ class ClientConnection(asyncio.Protocol):
         server.stats.forwarded += 1
         self._discarding = False
         sink = server.session.sink if keep else None
-        self._exchange = exchange = Exchange(self, request, head, sink)
+        self._exchange = exchange = Exchange(self, request, head, self._destination, sink)
         exchange.start()
 
     def _replay(self, recording: Recording) -> None:

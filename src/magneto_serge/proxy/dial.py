@@ -101,6 +101,10 @@ class Dialer:
             raise DialError(FailureKind.TLS, _tls_detail(origin, error)) from None
         except OSError as error:
             raise DialError(_os_error_kind(error), _os_error_detail(origin, error)) from None
+        except UnicodeError:  # a label that is empty or over 63 bytes (RFC 1035 §2.3.4)
+            raise DialError(
+                FailureKind.DNS, f"{origin.host} does not resolve: it is not a domain name"
+            ) from None
 
     async def _open(
         self, origin: Origin, protocol: Callable[[], asyncio.Protocol], tunnel: bool

@@ -15,27 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, BinaryIO
 
-import msgspec
-
 from magneto_serge.errors import ProtocolError
-from magneto_serge.messages import (
-    NO_HEADERS,
-    Body,
-    Failure,
-    FailureKind,
-    FieldLine,
-    FileBody,
-    Headers,
-    Interaction,
-    Request,
-    Response,
-)
+from magneto_serge.messages import Body, Failure, FailureKind, FieldLine, FileBody, Request
 from magneto_serge.proxy.dial import DialError, Origin
 from magneto_serge.proxy.gate import Hold
-from magneto_serge.proxy.tee import Spool, Tee
+from magneto_serge.proxy.tape import Tape
+from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.upstream import UpstreamConnection
 from magneto_serge.wire.events import (
     BytesAfterUpgrade,
@@ -63,86 +50,55 @@ log = logging.getLogger("magneto_serge.proxy")
 
 # RFC 9110 §9.2.2: a client may repeat these on its own after a broken connection.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-_REPEAT_LIMIT = 65_536  # bytes of a request kept for repeating it
+_REPEAT_LIMIT = 65_536  # bytes of a request body kept for repeating the request
 _PENDING_LIMIT = 65_536  # bytes of a request body kept while there is no connection yet
 _FILE_PIECE = 262_144  # bytes read from a spooled body at a time
-_STREAM_AFTER_MS = 20.0  # a body that takes longer, in several pieces, keeps their times
-_SAME_PIECE_MS = 1.0  # pieces closer than this are one: a bulk transfer is not a stream of reads
+_CHUNKED = Framing.CHUNKED
 
 
 class Exchange:
-    """A request on its way to an origin. ``sink`` None: keep nothing."""
+    """A request on its way to ``origin``. ``sink`` None: keep nothing.
 
-    __slots__ = (
-        "_chunks",
-        "_clock",
-        "_dialling",
-        "_first_byte_ms",
-        "_informational",
-        "_peer",
-        "_pending",
-        "_pending_size",
-        "_request_ended",
-        "_request_tee",
-        "_request_trailers",
-        "_response",
-        "_response_tee",
-        "_retried",
-        "_sent",
-        "_sent_size",
-        "_sink",
-        "_spool",
-        "_spooled",
-        "_started",
-        "_upstream",
-        "client",
-        "head",
-        "limit",
-        "over",
-        "request",
-        "ticks",
-    )
+    ``over`` is set when the exchange has ended, however it did; ``ticks`` counts sweeps since
+    anything moved.
+    """
+
+    # What most exchanges never touch are class attributes: half of them would otherwise be set
+    # for each GET only to be thrown away.
+    over = False
+    ticks = 0
+    _upstream: UpstreamConnection | None = None
+    _peer = ""
+    _dialling: asyncio.Task[None] | None = None
+    _pending: list[bytes] | None = None
+    _pending_size = 0
+    _sent: list[bytes] | None = None
+    _sent_size = 0
+    _retried = False
+    _request_trailers: tuple[FieldLine, ...] = ()
+    _response: ResponseReceived | None = None
+    _chunked = False  # the response goes to the client in chunks
+    _interim_seen = False
+    _spool: Spool | None = None
+    _spooled: BinaryIO | None = None
+    _tape: Tape | None = None
 
     def __init__(
         self,
         client: ClientConnection,
         request: Request,
         head: RequestReceived,
+        origin: Origin,
         sink: InteractionSink | None,
     ) -> None:
         self.client = client
         self.request = request
         self.head = head
-        self.limit = client.server.settings.memory_limit
-        self.over = False
-        self.ticks = 0
-        self._sink = sink
-        self._upstream: UpstreamConnection | None = None
-        self._peer = ""
-        self._dialling: asyncio.Task[None] | None = None
-        self._pending: list[bytes] | None = []
-        self._pending_size = 0
-        self._sent: list[bytes] | None = [] if request.method in _IDEMPOTENT else None
-        self._sent_size = 0
-        self._retried = False
-        self._request_ended = head.ended
-        self._request_trailers: list[FieldLine] = []
-        self._response: ResponseReceived | None = None
-        self._informational: list[Response] = []
-        self._spool: Spool | None = None
-        self._spooled: BinaryIO | None = None
-        self._request_tee: Tee | None = None
-        self._response_tee: Tee | None = None
+        self.request_complete = head.ended
+        self._origin = origin
+        self._repeatable = request.method in _IDEMPOTENT
         if sink is not None:
-            self._started = time.time()
-            self._clock = time.perf_counter()
-            self._first_byte_ms: float | None = None
-            self._chunks: list[tuple[int, float]] = []
-
-    @property
-    def request_complete(self) -> bool:
-        """Whether the client has sent all of its request."""
-        return self._request_ended
+            self._tape = Tape(sink, client.server.settings.memory_limit)
 
     @property
     def answered(self) -> bool:
@@ -153,21 +109,21 @@ class Exchange:
 
     def start(self) -> None:
         """Send the request on a connection that is there, or have one opened."""
-        request = self.request
-        origin = Origin(request.scheme, request.host, request.port)
-        upstream = self.client.server.pool.take(origin, repeatable=self._sent is not None)
+        upstream = self.client.server.pool.take(self._origin, repeatable=self._repeatable)
         if upstream is None:
-            self._dial(origin)
+            self._dial()
         else:
             self._send_on(upstream)
 
-    def _dial(self, origin: Origin) -> None:
-        self._dialling = self.client.server.spawn(self._open(origin))
+    def _dial(self) -> None:
+        if self._pending is None:
+            self._pending = []
+        self._dialling = self.client.server.spawn(self._open())
 
-    async def _open(self, origin: Origin) -> None:
+    async def _open(self) -> None:
         pool = self.client.server.pool
         try:
-            upstream = await pool.dial(origin)
+            upstream = await pool.dial(self._origin)
         except DialError as error:
             if not self.over:
                 self._fail(error.failure)
@@ -177,52 +133,64 @@ class Exchange:
         if self.over:
             pool.give_back(upstream)
         elif not upstream.usable:
-            self._fail(Failure(FailureKind.RESET, f"{origin.authority} closed at once"))
+            self._fail(Failure(FailureKind.RESET, f"{self._origin.authority} closed at once"))
         else:
             self._send_on(upstream)
 
     def _send_on(self, upstream: UpstreamConnection) -> None:
-        head = self.head
-        request = self.request
         self._upstream = upstream
         self._peer = upstream.peer
-        upstream.begin(self, request.method)
+        upstream.begin(self, self.request.method)
+        block = self._head_for(upstream)
+        pending, self._pending = self._pending, None
+        if pending:
+            upstream.transport.writelines([block, *pending])
+        else:
+            upstream.transport.write(block)
+        gate = self.client.gate
+        if gate.reasons:
+            gate.release(Hold.DIALLING)
+        if not upstream.writable:
+            gate.hold(Hold.PEER)
+        if self._spooled is not None:
+            self._send_spooled()
+
+    def _head_for(self, upstream: UpstreamConnection) -> bytes:
+        head, request, client = self.head, self.request, self.client
         target = request.target
-        extra = b""
+        extra = client.extra_fields(request)
         if upstream.proxy is not None and request.scheme == "http":
             # RFC 9112 §3.2.2: to a proxy, absolute-form; "*" is asked for with an empty path.
             target = request.url
-            extra = upstream.proxy.authorization
+            extra += upstream.proxy.authorization
+        host = client.host_field(request, head)
+        section = head.section
+        if section is not None and section.relayed_for == host and not extra:
+            return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + section.relayed
         block = request_head(
             request.method,
             target,
             head.fields,
-            host=self.client.host_field(request, head),
+            host=host,
             nominated=head.nominated,
             upgrade=head.upgrade,
             expect_continue=head.expect_continue,
-            extra=extra + self.client.extra_fields(request),
+            extra=extra,
         )
-        pending, self._pending = self._pending, None
-        if pending:
-            upstream.transport.writelines([block, *pending])
-            self.client.gate.release(Hold.DIALLING)
-        else:
-            upstream.transport.write(block)
-        if not upstream.writable:
-            self.client.gate.hold(Hold.PEER)
-        self._send_spooled()
+        if section is not None and not extra:
+            section.relayed_for = host
+            section.relayed = block[block.find(b"\r\n") + 2 :]
+        return block
 
     def request_data(self, data: bytes) -> None:
         """Pass a piece of the request's content on."""
-        if self._sink is not None:
-            if self._request_tee is None:
-                self._request_tee = Tee(self._sink, self.limit)
-            self._request_tee.add(data)
-            self._mind_the_disk(self._sink)
-        self._send(chunk(data) if self.head.framing is Framing.CHUNKED else data)
+        tape = self._tape
+        if tape is not None:
+            tape.request_data(data)
+            self._mind_the_disk(tape.sink)
+        self._send(chunk(data) if self.head.framing is _CHUNKED else data)
 
-    def request_spooled(self, spool: Spool, body: Body, trailers: list[FieldLine]) -> None:
+    def request_spooled(self, spool: Spool, body: Body, trailers: tuple[FieldLine, ...]) -> None:
         """Pass on a body that was read in full beforehand; the spool is ours from here on."""
         if isinstance(body, FileBody):
             self._spool = spool
@@ -253,21 +221,23 @@ class Exchange:
             self._spool.discard()
             self._spool = self._spooled = None
 
-    def request_ended(self, trailers: list[FieldLine]) -> None:
+    def request_ended(self, trailers: tuple[FieldLine, ...]) -> None:
         """Pass the end of the request on."""
-        self._request_ended = True
+        self.request_complete = True
         self._request_trailers = trailers
-        if self.head.framing is Framing.CHUNKED:
+        if self.head.framing is _CHUNKED:
             self._send(last_chunk(trailers))
 
     def _send(self, data: bytes) -> None:
         self.ticks = 0
-        if self._sent is not None:
+        if self._repeatable:
             self._sent_size += len(data)
+            if self._sent is None:
+                self._sent = []
+            self._sent.append(data)
             if self._sent_size > _REPEAT_LIMIT:
+                self._repeatable = False
                 self._sent = None
-            else:
-                self._sent.append(data)
         if self._pending is None:
             upstream = self._upstream
             if upstream is not None and not upstream.transport.is_closing():
@@ -308,95 +278,74 @@ class Exchange:
         client.write(out)
 
     def _interim(self, event: InformationalReceived, out: list[bytes]) -> None:
+        self._interim_seen = True
         if self.head.version == "HTTP/1.1":  # RFC 9110 §15.2: never to an HTTP/1.0 client
             out.append(response_head(event.status, event.reason, event.fields))
-        if event.status != 100:
-            self._informational.append(
-                Response(event.status, event.reason.decode("latin-1"), Headers(event.fields))
-            )
+        if self._tape is not None:
+            self._tape.interim(event)
 
     def _response_started(self, event: ResponseReceived, out: list[bytes]) -> bool:
-        """Pass the head on; returns whether the exchange is over or leaves HTTP."""
-        self._response = event
-        self._sent = None
-        if self._sink is not None:
-            self._first_byte_ms = self._elapsed_ms()
+        """Pass the head on; returns whether the exchange is over."""
         if event.status == 101:
             if self.head.upgrade:
+                self._response = event
                 return False  # its BytesAfterUpgrade comes next
-            self._response = None
+            self._abandon_upstream()
             self._fail(Failure(FailureKind.BAD_RESPONSE, "101 to a request without an upgrade"))
             return True
+        self._response = event
+        if self._tape is not None:
+            self._tape.response_started()
         client = self.client
+        modern = self.head.version == "HTTP/1.1"
         framing: Framing | None = None
-        if self.head.version != "HTTP/1.1" and event.framing is Framing.CHUNKED:
-            framing = Framing.CLOSE
+        if event.framing is _CHUNKED:
+            self._chunked = modern
+            if not modern:  # RFC 9112 §7.1: chunks are not for HTTP/1.0
+                framing = Framing.CLOSE
         if event.framing is Framing.CLOSE or framing is Framing.CLOSE:
             client.close_after_this()
-        out.append(
-            response_head(
-                event.status,
-                event.reason,
-                event.fields,
-                nominated=event.nominated,
-                framing=framing,
-                connection=client.connection_field(self.head),
-            )
-        )
+        connection = client.connection_field(self.head)
+        section = event.section
+        if section is None or connection or framing is not None:
+            out.append(_head_of(event, framing, connection))
+        else:
+            if not section.relayed:
+                section.relayed = _head_of(event, None, b"")
+            out.append(section.relayed)
         if event.ended:
-            self._response_ended([], out)
+            self._response_ended((), out)
             return True
         return False
 
     def _response_data(self, data: bytes, out: list[bytes]) -> None:
-        sink = self._sink
-        if sink is not None:
-            tee = self._response_tee
-            if tee is None:
-                tee = self._response_tee = Tee(sink, self.limit)
-            tee.add(data)
-            self._note_piece(len(data))
-            self._mind_the_disk(sink)
-        response = self._response
-        if (
-            response is not None
-            and response.framing is Framing.CHUNKED
-            and self.head.version == "HTTP/1.1"
-        ):
-            out.append(b"%x\r\n" % len(data))
-            out.append(data)
-            out.append(b"\r\n")
+        tape = self._tape
+        if tape is not None:
+            tape.response_data(data)
+            self._mind_the_disk(tape.sink)
+        if self._chunked:
+            out += (b"%x\r\n" % len(data), data, b"\r\n")
         else:
             out.append(data)
 
-    def _note_piece(self, size: int) -> None:
-        now = self._elapsed_ms()
-        chunks = self._chunks
-        if chunks and now - chunks[-1][1] < _SAME_PIECE_MS:
-            chunks[-1] = (chunks[-1][0] + size, chunks[-1][1])
-        else:
-            chunks.append((size, now))
-
-    def _response_ended(self, trailers: list[FieldLine], out: list[bytes]) -> None:
-        response = self._response
-        if (
-            response is not None
-            and response.framing is Framing.CHUNKED
-            and self.head.version == "HTTP/1.1"
-        ):
+    def _response_ended(self, trailers: tuple[FieldLine, ...], out: list[bytes]) -> None:
+        if self._chunked:
             out.append(last_chunk(trailers))
-        self._keep(None, trailers)
-        self._detach(reusable=response is not None and response.keep_alive)
+        if self._tape is not None:
+            self._keep(None, trailers)
         self.over = True
-        self.client.write(out)
-        self.client.exchange_over(request_ended=self._request_ended)
+        response, client = self._response, self.client
+        self._detach(reusable=response is not None and response.keep_alive)
+        client.write(out)
+        client.exchange_over(request_ended=self.request_complete)
 
     def _switch(self, rest: bytes) -> None:
         """Leave HTTP: the origin has switched protocols (RFC 9110 §15.2.2)."""
         response, upstream = self._response, self._upstream
         if response is None or upstream is None:
             return
-        if self._sink is not None:
+        if self._tape is not None:
+            self._tape.discard()
             log.warning(
                 "%s %s switched to %s: relayed, not recorded",
                 self.request.method,
@@ -409,14 +358,17 @@ class Exchange:
         self.client.join_tunnel(upstream.transport, rest)
 
     def _detach(self, *, reusable: bool) -> None:
-        self._close_spool()
+        if self._spool is not None:
+            self._close_spool()
         upstream, self._upstream = self._upstream, None
         if upstream is None:
             return
-        self.client.gate.release(Hold.PEER)
-        upstream.gate.release(Hold.PEER | Hold.DISK)
+        if self.client.gate.reasons:
+            self.client.gate.release(Hold.PEER)
+        if upstream.gate.reasons:
+            upstream.gate.release(Hold.PEER | Hold.DISK)
         upstream.finish()
-        if reusable and self._request_ended:
+        if reusable and self.request_complete:
             self.client.server.pool.give_back(upstream)
         else:
             upstream.transport.close()
@@ -469,10 +421,9 @@ class Exchange:
         if self._response is None and self._may_repeat(upstream):
             self._retried = True
             self._pending = list(self._sent or ())
-            request = self.request
-            self._dial(Origin(request.scheme, request.host, request.port))
+            self._dial()
             return
-        authority = f"{self.request.host}:{self.request.port}"
+        authority = self._origin.authority
         if exc is None:
             when = "before answering" if self._response is None else "in the middle of its answer"
             kind = FailureKind.RESET if self._response is None else FailureKind.TRUNCATED
@@ -484,22 +435,19 @@ class Exchange:
         return (
             upstream is not None
             and upstream.reused
+            and self._repeatable
             and not self._retried
-            and self._sent is not None
-            and not self._informational
+            and not self._interim_seen
         )
 
     def _broken(self, error: ProtocolError) -> None:
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.finish()
-            upstream.transport.abort()
+        self._abandon_upstream()
         self._fail(Failure(FailureKind.BAD_RESPONSE, str(error)))
 
     def timed_out(self, seconds: float) -> None:
         """Nothing came from the origin for ``seconds``."""
-        authority = f"{self.request.host}:{self.request.port}"
         self._abandon_upstream()
+        authority = self._origin.authority
         self._fail(Failure(FailureKind.TIMEOUT, f"{authority} sent nothing for {seconds:g} s"))
 
     def _abandon_upstream(self) -> None:
@@ -516,11 +464,10 @@ class Exchange:
         client = self.client
         client.server.stats.failed += 1
         log.warning("%s %s: %s", self.request.method, self.request.url, failure.detail)
-        self._keep(failure, [])
-        client.gate.release(Hold.PEER)
-        client.gate.release(Hold.DIALLING)
+        self._keep(failure, ())
+        client.gate.release(Hold.PEER | Hold.DIALLING)
         if self._response is None:
-            client.exchange_failed(failure, request_ended=self._request_ended)
+            client.exchange_failed(failure, request_ended=self.request_complete)
         else:
             client.cut(failure.kind)
 
@@ -530,62 +477,27 @@ class Exchange:
         self._abandon_upstream()
         self._close_spool()
         if self._response is not None:
-            self._keep(Failure(FailureKind.CLIENT_CLOSED, "The client went away"), [])
-        else:
-            for tee in (self._request_tee, self._response_tee):
-                if tee is not None:
-                    tee.discard()
+            self._keep(Failure(FailureKind.CLIENT_CLOSED, "The client went away"), ())
+        elif self._tape is not None:
+            self._tape.discard()
 
-    # --- recording ---------------------------------------------------------------------------
-
-    def _elapsed_ms(self) -> float:
-        return round((time.perf_counter() - self._clock) * 1000, 3)
-
-    def _keep(self, failure: Failure | None, trailers: list[FieldLine]) -> None:
-        sink = self._sink
-        if sink is None:
+    def _keep(self, failure: Failure | None, trailers: tuple[FieldLine, ...]) -> None:
+        tape, self._tape = self._tape, None
+        if tape is None:
             return
-        self._sink = None
-        total_ms = self._elapsed_ms()
-        request = self.request
-        if self._request_tee is not None or self._request_trailers:
-            request = msgspec.structs.replace(
-                request, body=_closed(self._request_tee), trailers=_headers(self._request_trailers)
-            )
-        chunks = self._chunks
-        streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > _STREAM_AFTER_MS
-        event = self._response
-        response = None
-        if event is not None:
-            response = Response(
-                event.status,
-                event.reason.decode("latin-1"),
-                Headers(event.fields),
-                _closed(self._response_tee),
-                event.version,
-                _headers(trailers),
-            )
-        sink.record(
-            Interaction(
-                request,
-                response,
-                failure,
-                tuple(self._informational),
-                self._started,
-                self._first_byte_ms,
-                total_ms,
-                tuple(chunks) if streamed else (),
-                self._peer,
-            )
+        tape.finish(
+            self.request, self._request_trailers, self._response, trailers, failure, self._peer
         )
         self.client.server.stats.recorded += 1
-        if sink.congested:
-            self.client.server.hold_for_disk(self, sink)
+        self._mind_the_disk(tape.sink)
 
 
-def _closed(tee: Tee | None) -> Body:
-    return b"" if tee is None else tee.close()
-
-
-def _headers(fields: list[FieldLine]) -> Headers:
-    return Headers(fields) if fields else NO_HEADERS
+def _head_of(event: ResponseReceived, framing: Framing | None, connection: bytes) -> bytes:
+    return response_head(
+        event.status,
+        event.reason,
+        event.fields,
+        nominated=event.nominated,
+        framing=framing,
+        connection=connection,
+    )

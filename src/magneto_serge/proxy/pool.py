@@ -50,7 +50,9 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection for reuse, or close it where there are enough."""
-        idle = self._idle.setdefault(connection.origin, [])
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = []
         if len(idle) < IDLE_LIMIT and not connection.transport.is_closing():
             idle.append(connection)
         else:

@@ -14,10 +14,10 @@ import logging
 import ssl
 from base64 import b64decode
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from magneto_serge.config import Settings
-from magneto_serge.errors import ClientProtocolError, ProxyError
+from magneto_serge.errors import ProxyError
 from magneto_serge.messages import FieldLine
 from magneto_serge.proxy.client import ClientConnection
 from magneto_serge.proxy.dial import Dialer, Origin
@@ -26,13 +26,27 @@ from magneto_serge.proxy.pool import Pool
 from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.wire.fields import first
-from magneto_serge.wire.targets import AbsoluteTarget, Authority, parse_absolute
+from magneto_serge.wire.targets import parse_absolute
 
 log = logging.getLogger("magneto_serge.proxy")
 
 _BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
 _AUTHORITIES_KEPT = 1024
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+class Destination(NamedTuple):
+    """Where an absolute-form target leads, and what to ask there."""
+
+    origin: Origin
+    userinfo: str | None
+    target: str
+
+
+def _destination(target: str) -> Destination:
+    absolute = parse_absolute(target)
+    host, port, userinfo = absolute.authority
+    return Destination(Origin(absolute.scheme, host, port), userinfo, absolute.target)
 
 
 class Connection(Protocol):
@@ -82,7 +96,8 @@ class ProxyServer:
         self._reverse = reverse
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._authorities: dict[str, tuple[str, Authority]] = {}
+        self._authorities: dict[str, Destination] = {}
+        self.guarded = settings.proxy_auth is not None
         self._credentials = settings.proxy_auth.encode() if settings.proxy_auth else None
         self._held: set[Exchange] = set()
         self._server: asyncio.Server | None = None
@@ -204,7 +219,7 @@ class ProxyServer:
 
     # --- questions that connections ask --------------------------------------------------------
 
-    def authorized(self, fields: list[FieldLine]) -> bool:
+    def authorized(self, fields: tuple[FieldLine, ...]) -> bool:
         """Whether a proxy request carries the credentials that were set (RFC 7617)."""
         if self._credentials is None:
             return True
@@ -215,26 +230,25 @@ class ProxyServer:
             return False
         return scheme.lower() == b"basic" and hmac.compare_digest(given, self._credentials)
 
-    def is_self(self, host: str, port: int) -> bool:
-        """Whether a request would come straight back to us."""
-        return port == self.port and (host == self.host or host in _LOOPBACK)
+    def is_self(self, host: str) -> bool:
+        """Whether a request would come straight back to us; the caller has compared the port."""
+        return host == self.host or host in _LOOPBACK
 
-    def absolute_target(self, target: str) -> AbsoluteTarget:
+    def absolute_target(self, target: str) -> Destination:
         """Take an absolute-form target apart; authorities seen before are not parsed again."""
-        start = target.find("://") + 3
-        slash = target.find("/", start)
+        slash = target.find("/", target.find("://") + 3)
         if slash < 0:
-            return parse_absolute(target)
+            return _destination(target)
         prefix = target[:slash]
         known = self._authorities.get(prefix)
         if known is None:
-            parsed = parse_absolute(target)
-            if start < 3 or "?" in prefix:
-                raise ClientProtocolError(f"The request target is malformed: {target!r}")
+            known = _destination(target)
+            if "?" in prefix or "://" not in prefix:
+                return known
             if len(self._authorities) >= _AUTHORITIES_KEPT:
                 self._authorities.clear()
-            self._authorities[prefix] = known = (parsed.scheme, parsed.authority)
-        return AbsoluteTarget(known[0], known[1], target[slash:])
+            self._authorities[prefix] = known
+        return Destination(known.origin, known.userinfo, target[slash:])
 
     # --- a disk that is behind -----------------------------------------------------------------
 

@@ -13,7 +13,22 @@ from enum import IntEnum
 import msgspec
 
 from magneto_serge.errors import ProtocolError
-from magneto_serge.messages import FieldLine
+from magneto_serge.messages import FieldLine, Headers
+
+
+class Section:
+    """A field section that came before, and what was made of it; see ``memory``.
+
+    ``relayed`` is the section as it goes out; a request's was made for the Host value
+    ``relayed_for``.
+    """
+
+    __slots__ = ("headers", "relayed", "relayed_for")
+
+    def __init__(self, fields: tuple[FieldLine, ...]) -> None:
+        self.headers = Headers(fields)
+        self.relayed_for: bytes | None = None
+        self.relayed = b""
 
 
 class Framing(IntEnum):
@@ -30,13 +45,14 @@ class RequestReceived(msgspec.Struct):
 
     ``keep_alive``: the client wants the connection kept (RFC 9112 §9.3). ``expect_continue``:
     ``Expect: 100-continue``. ``upgrade``: the protocols offered, empty where none is.
-    ``nominated``: names, lower-case, that ``Connection`` declares hop-by-hop.
+    ``nominated``: names, lower-case, that ``Connection`` declares hop-by-hop. ``section``: what
+    was made of the same fields before, where they are remembered.
     """
 
     method: str
     target: str
     version: str
-    fields: list[FieldLine]
+    fields: tuple[FieldLine, ...]
     framing: Framing
     content_length: int = 0
     keep_alive: bool = True
@@ -45,6 +61,7 @@ class RequestReceived(msgspec.Struct):
     nominated: frozenset[bytes] = frozenset()
     ended: bool = False
     stream_id: int = 1
+    section: Section | None = None
 
 
 class InformationalReceived(msgspec.Struct):
@@ -53,7 +70,7 @@ class InformationalReceived(msgspec.Struct):
     status: int
     reason: bytes
     version: str
-    fields: list[FieldLine]
+    fields: tuple[FieldLine, ...]
     stream_id: int = 1
 
 
@@ -63,13 +80,14 @@ class ResponseReceived(msgspec.Struct):
     status: int
     reason: bytes
     version: str
-    fields: list[FieldLine]
+    fields: tuple[FieldLine, ...]
     framing: Framing
     content_length: int = 0
     keep_alive: bool = True
     nominated: frozenset[bytes] = frozenset()
     ended: bool = False
     stream_id: int = 1
+    section: Section | None = None
 
 
 class DataReceived(msgspec.Struct):
@@ -82,7 +100,7 @@ class DataReceived(msgspec.Struct):
 class StreamEnded(msgspec.Struct):
     """The message is complete; ``trailers`` holds its trailer section."""
 
-    trailers: list[FieldLine]
+    trailers: tuple[FieldLine, ...]
     stream_id: int = 1
 
 

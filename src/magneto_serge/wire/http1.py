@@ -34,6 +34,7 @@ from magneto_serge.wire.events import (
     StreamEnded,
 )
 from magneto_serge.wire.fields import KNOWN, NEVER_NOMINATED, Known, connection_options
+from magneto_serge.wire.memory import RequestMemory, ResponseMemory
 
 DEFAULT_MAX_HEADER_SIZE = 65_536  # bytes; nginx: 4 × 8k, Node: 16k, Apache: 100 × 8k
 
@@ -42,6 +43,9 @@ DEFAULT_MAX_HEADER_SIZE = 65_536  # bytes; nginx: 4 × 8k, Node: 16k, Apache: 10
 _IGNORED_UPGRADES = (b"h2c", b"tls/")
 
 _METHODS: dict[bytes, str] = {}
+_REQUESTS = RequestMemory()
+_RESPONSES = ResponseMemory()
+_NO_CONTENT = ("HEAD", "CONNECT")  # whose responses end with their head
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [/*h]")  # token SP, and a likely target
 
@@ -55,9 +59,9 @@ class _Parser:
         self._max_header_size = max_header_size
         self._events: list[Event] = []
         self._fields: list[FieldLine] = []
+        self._between = True  # no message is under way, as far as llhttp knows
         self._silent = 0  # bytes fed since the last event
         self._fed = 0  # bytes in the current feed
-        self._head_open = True
         self._broken = False
         self._parser = self._new_parser()
 
@@ -109,7 +113,7 @@ class _Parser:
             return UpstreamProtocolError(message)
         return ClientProtocolError(message, 431)  # RFC 6585 §5
 
-    def _take_fields(self) -> list[FieldLine]:
+    def _take_fields(self) -> tuple[FieldLine, ...]:
         fields = self._fields
         self._fields = []
         # Only a feed that is itself over the limit can hold a head over it that `feed` lets by.
@@ -118,7 +122,7 @@ class _Parser:
             and sum(len(name) + len(value) + 4 for name, value in fields) > self._max_header_size
         ):
             raise self._too_large()
-        return fields
+        return tuple(fields)
 
     # --- callbacks common to both directions -------------------------------------------------
 
@@ -148,7 +152,18 @@ class RequestParser(_Parser):
 
         What follows a request that closes the connection is dropped (RFC 9112 §9.6).
         """
-        return [] if self._closing else super().feed(data)
+        if self._closing:
+            return []
+        if not self._between or self._silent or data[-4:] != b"\r\n\r\n":
+            return super().feed(data)
+        head = _REQUESTS.recall(data)
+        if head is not None:
+            self._head = head
+            return [head]
+        events = super().feed(data)
+        if events and self._between:
+            _REQUESTS.learn(data, events)
+        return events
 
     def _upgraded(self, rest: bytes) -> None:
         head = self._head
@@ -199,6 +214,7 @@ class RequestParser(_Parser):
             keep_alive=parser.should_keep_alive(),
         )
         self._target = b""
+        self._between = False
         hosts = 0
         for name, value in fields:
             known = KNOWN.get(name.lower())
@@ -217,6 +233,7 @@ class RequestParser(_Parser):
 
     def on_message_complete(self) -> None:
         """End the message."""
+        self._between = True
         head = self._head
         trailers = self._take_fields()
         if head is None:  # llhttp completes no message without a head; told to the type checker
@@ -269,6 +286,7 @@ class ResponseParser(_Parser):
         if self._stale:
             self._stale = False
             self._fields = []
+            self._between = True
             self._parser = self._new_parser()
 
     @property
@@ -281,7 +299,16 @@ class ResponseParser(_Parser):
         if not self._awaiting and not self._broken:
             self._broken = True
             return [PeerBrokeProtocol(UpstreamProtocolError("Bytes beyond the response"))]
-        return super().feed(data)
+        if not self._between or self._silent or self._stale or self._method in _NO_CONTENT:
+            return super().feed(data)
+        known = _RESPONSES.recall(data)
+        if known is not None:
+            self._awaiting = False
+            return known
+        events = super().feed(data)
+        if events and self._between:
+            _RESPONSES.learn(data, events)
+        return events
 
     def feed_eof(self) -> list[Event]:
         """Tell that the origin closed: ends a response that is delimited by that (§6.3, rule 8).
@@ -294,7 +321,7 @@ class ResponseParser(_Parser):
             return []
         if head is not None and head.framing is Framing.CLOSE:
             self._awaiting = False
-            return [StreamEnded([])]
+            return [StreamEnded(())]
         if head is None and not self._silent:
             return []
         self._broken = True
@@ -311,6 +338,7 @@ class ResponseParser(_Parser):
         version = "HTTP/1.1" if parser.get_http_version() == "1.1" else "HTTP/1.0"
         fields = self._take_fields()
         reason, self._reason = self._reason, b""
+        self._between = False
         if not self._awaiting:
             raise UpstreamProtocolError("A second response to one request")
         if status < 200 and status != 101:
@@ -359,6 +387,7 @@ class ResponseParser(_Parser):
 
     def on_message_complete(self) -> None:
         """End the message."""
+        self._between = True
         head = self._head
         trailers = self._take_fields()
         if head is None or self._stale:  # an interim response, or one ended by its head

@@ -1,0 +1,143 @@
+"""What is kept of one exchange for the recorder, while it happens.
+
+A tape runs from the request's head to the response's end: the bodies (``tee``), the interim
+responses, the moments of the pieces of a stream. It never delays the relay. Times are in ms since
+the tape started.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from magneto_serge.messages import (
+    NO_HEADERS,
+    Body,
+    Failure,
+    FieldLine,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+)
+from magneto_serge.proxy.tee import Tee
+from magneto_serge.replay.engine import InteractionSink
+from magneto_serge.wire.events import InformationalReceived, ResponseReceived
+
+STREAM_AFTER_MS = 20.0  # a body that takes longer, in several pieces, keeps their times
+SAME_PIECE_MS = 1.0  # pieces closer than this are one: a bulk transfer is not a stream of reads
+
+
+class Tape:
+    """The recording of one exchange; ``limit`` is the bytes of a body kept in memory."""
+
+    __slots__ = (
+        "_chunks",
+        "_clock",
+        "_first_byte_ms",
+        "_informational",
+        "_limit",
+        "_request_tee",
+        "_response_tee",
+        "_started",
+        "sink",
+    )
+
+    def __init__(self, sink: InteractionSink, limit: int) -> None:
+        self.sink = sink
+        self._limit = limit
+        self._started = time.time()
+        self._clock = time.perf_counter()
+        self._first_byte_ms: float | None = None
+        self._chunks: list[tuple[int, float]] = []
+        self._informational: tuple[Response, ...] = ()
+        self._request_tee: Tee | None = None
+        self._response_tee: Tee | None = None
+
+    def request_data(self, data: bytes) -> None:
+        """Keep a piece of the request's content."""
+        if self._request_tee is None:
+            self._request_tee = Tee(self.sink, self._limit)
+        self._request_tee.add(data)
+
+    def interim(self, event: InformationalReceived) -> None:
+        """Keep an interim response; 100 is between the hops (RFC 9110 §10.1.1)."""
+        if event.status != 100:
+            response = Response(event.status, event.reason.decode("latin-1"), Headers(event.fields))
+            self._informational += (response,)
+
+    def response_started(self) -> None:
+        """Note the time to the first byte."""
+        self._first_byte_ms = self._elapsed_ms()
+
+    def response_data(self, data: bytes) -> None:
+        """Keep a piece of the response's content, and when it came."""
+        if self._response_tee is None:
+            self._response_tee = Tee(self.sink, self._limit)
+        self._response_tee.add(data)
+        now = self._elapsed_ms()
+        chunks = self._chunks
+        if chunks and now - chunks[-1][1] < SAME_PIECE_MS:
+            chunks[-1] = (chunks[-1][0] + len(data), chunks[-1][1])
+        else:
+            chunks.append((len(data), now))
+
+    def finish(
+        self,
+        request: Request,
+        request_trailers: tuple[FieldLine, ...],
+        response: ResponseReceived | None,
+        trailers: tuple[FieldLine, ...],
+        failure: Failure | None,
+        peer: str,
+    ) -> None:
+        """Hand the interaction to the recorder; the tape is used up."""
+        total_ms = self._elapsed_ms()
+        if self._request_tee is not None or request_trailers:
+            request = msgspec.structs.replace(
+                request, body=_closed(self._request_tee), trailers=_headers(request_trailers)
+            )
+        recorded = None
+        if response is not None:
+            section = response.section
+            recorded = Response(
+                response.status,
+                response.reason.decode("latin-1"),
+                Headers(response.fields) if section is None else section.headers,
+                _closed(self._response_tee),
+                response.version,
+                _headers(trailers),
+            )
+        chunks = self._chunks
+        streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > STREAM_AFTER_MS
+        self.sink.record(
+            Interaction(
+                request,
+                recorded,
+                failure,
+                self._informational,
+                self._started,
+                self._first_byte_ms,
+                total_ms,
+                tuple(chunks) if streamed else (),
+                peer,
+            )
+        )
+
+    def discard(self) -> None:
+        """Forget everything."""
+        for tee in (self._request_tee, self._response_tee):
+            if tee is not None:
+                tee.discard()
+
+    def _elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self._clock) * 1000, 3)
+
+
+def _closed(tee: Tee | None) -> Body:
+    return b"" if tee is None else tee.close()
+
+
+def _headers(fields: tuple[FieldLine, ...]) -> Headers:
+    return Headers(fields) if fields else NO_HEADERS
