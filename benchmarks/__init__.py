@@ -7,6 +7,7 @@ Three commands, each of which starts what it needs on loopback, prints a Markdow
     python -m benchmarks.startup       from process start to the first accepted connection
     python -m benchmarks.memory        resident memory under many exchanges and very large bodies
 
-``_programs`` starts and stops the programs, ``_load`` drives wrk, ``_traffic`` is the traffic
-that is measured, ``_report`` prints. ``docs/benchmarks.md`` says what the figures mean.
+``_rows`` are those of the throughput table, ``_traffic`` is the traffic that is measured, ``_load``
+drives wrk, ``_programs`` starts and stops the programs, ``_origin`` is one of them, ``_report``
+prints. ``docs/benchmarks.md`` says what the figures mean.
 """

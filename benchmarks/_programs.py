@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -71,7 +71,8 @@ def free_port() -> int:
 class Program:
     """A running program; leaving the ``with`` ends it.
 
-    ``port`` is the loopback port that it listens on; ``peak_rss`` (bytes) is known after the stop.
+    ``port`` is the loopback port that it listens on, 0 where it picks one and writes it to
+    ``port_file`` when it is ready; ``peak_rss`` (bytes) is known after the stop.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class Program:
         *,
         load: bool = False,
         environ: Mapping[str, str] | None = None,
+        port_file: Path | None = None,
     ) -> None:
         self.name = name
+        self.port_file = port_file
         self.port = port
         self.peak_rss = 0
         self._log = folder / f"{name.replace(' ', '-')}.log"
@@ -101,7 +104,7 @@ class Program:
 
     def __enter__(self) -> Self:
         try:
-            self.wait_until_accepting()
+            self.wait(self._is_ready)
         except BenchmarkError:
             self._process.kill()
             self._process.wait()
@@ -111,19 +114,31 @@ class Program:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait_until_accepting(self, *, interval: float = 0.005) -> None:
-        """Return when a connection is accepted; raise BenchmarkError with the log if none is."""
+    def wait(self, condition: Callable[[], bool], *, interval: float = 0.005) -> None:
+        """Return when ``condition()`` holds; raise BenchmarkError with the log if it never does."""
         deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                if self._process.poll() is not None:
-                    break
-                time.sleep(interval)
-            else:
-                return
-        raise BenchmarkError(f"{self.name} did not start:\n{self.log()}")
+        while not condition():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise BenchmarkError(f"{self.name} did not start:\n{self.log()}")
+            time.sleep(interval)
+
+    def accepts(self) -> bool:
+        """Say whether a connection is accepted at this moment."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def announced(self) -> bool:
+        """Say whether the port file is there, and learn the port from it."""
+        if self.port_file is None or not self.port_file.exists():
+            return False
+        self.port = int(self.port_file.read_text(encoding="ascii"))
+        return True
+
+    def _is_ready(self) -> bool:
+        return self.accepts() if self.port_file is None else self.announced()
 
     def stop(self) -> None:
         """End the program with SIGTERM and learn its peak memory; idempotent."""
@@ -236,17 +251,17 @@ def origin(folder: Path) -> Program:
     return Program("origin", command, port, folder, load=True, environ=environ)
 
 
-def magneto(
-    name: str, arguments: Sequence[str], folder: Path, *, port: int | None = None
-) -> Program:
+def magneto(name: str, arguments: Sequence[str], folder: Path, *, port: int = 0) -> Program:
     """Return our own command with ``arguments``, its cassettes and its CA inside ``folder``."""
-    port = free_port() if port is None else port
+    port_file = folder / f"{name}.port"
     command = [
         str(Path(sys.executable).with_name("magneto")),
         *arguments,
-        *("--port", str(port), "--cassette-dir", str(folder / "cassettes"), "--quiet"),
+        *("--port", str(port), "--port-file", str(port_file)),
+        *("--cassette-dir", str(folder / "cassettes"), "--quiet"),
     ]
-    return Program(name, command, port, folder, environ=magneto_environment(folder))
+    environ = magneto_environment(folder)
+    return Program(name, command, port, folder, environ=environ, port_file=port_file)
 
 
 def magneto_environment(folder: Path) -> dict[str, str]:

@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import _programs, _report
 from benchmarks._programs import BenchmarkError
-from benchmarks._traffic import RECORDINGS, record_answers
+from benchmarks._traffic import RECORDINGS, ask, record_answers
 from magneto_serge import MagnetoProxy, Mode
 
 ACCEPTING_WITHIN = 150.0  # ms
@@ -52,12 +53,19 @@ def bare_interpreter() -> float:
     return time.perf_counter() - began
 
 
-def replay_accepting(folder: Path, cassette: str) -> float:
-    """Return the seconds from starting ``magneto replay`` to its first accepted connection."""
+def replay_accepting(folder: Path, cassette: str, *, answering: bool = False) -> float:
+    """Return the seconds from starting ``magneto replay`` to its first accepted connection.
+
+    ``answering``: until it has answered from the cassette, once its port file said that it does.
+    """
+    port = _programs.free_port()
     began = time.perf_counter()
-    program = _programs.magneto("replay", ["replay", cassette], folder)
+    program = _programs.magneto("replay", ["replay", cassette], folder, port=port)
     try:
-        program.wait_until_accepting(interval=0.001)
+        program.wait(program.announced if answering else program.accepts, interval=0.001)
+        if answering:
+            authority = (folder / cassette).read_text(encoding="ascii")
+            ask(program.port, f"http://{authority}/item/1", authority)
         return time.perf_counter() - began
     finally:
         program.stop()
@@ -75,27 +83,30 @@ def started_and_stopped(folder: Path) -> tuple[float, float]:
 
 def run(repeats: int) -> list[Figure]:
     """Make all measurements."""
+    figures = [Figure("python -c pass", median_ms(bare_interpreter, repeats))]
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
-        with _programs.origin(folder) as origin:
-            record_answers(folder, f"127.0.0.1:{origin.port}", "one", 1)
-            record_answers(folder, f"127.0.0.1:{origin.port}", "many", RECORDINGS)
-        bare = median_ms(bare_interpreter, repeats)
-        one = median_ms(lambda: replay_accepting(folder, "one"), repeats)
-        many = median_ms(lambda: replay_accepting(folder, "many"), repeats)
+        for cassette, count in (("one", 1), ("many", RECORDINGS)):
+            _record(folder, cassette, count)
+            for answering in (False, True):
+                measure = partial(replay_accepting, folder, cassette, answering=answering)
+                what = "first answer" if answering else "first accepted connection"
+                title = f"magneto replay, {count:,} recording{'s' * (count > 1)}: {what}"
+                target = None if answering else ACCEPTING_WITHIN
+                figures.append(Figure(title, median_ms(measure, repeats), target))
         start = median_ms(lambda: started_and_stopped(folder)[0], repeats)
         stop = median_ms(lambda: started_and_stopped(folder)[1], repeats)
-    return [
-        Figure("python -c pass", bare),
-        Figure("magneto replay, 1 recording: first accepted connection", one, ACCEPTING_WITHIN),
-        Figure(
-            f"magneto replay, {RECORDINGS:,} recordings: first accepted connection",
-            many,
-            ACCEPTING_WITHIN,
-        ),
-        Figure("MagnetoProxy.start(), in process", start),
-        Figure("MagnetoProxy.stop(), in process", stop),
-    ]
+    figures.append(Figure("MagnetoProxy.start(), in process", start))
+    figures.append(Figure("MagnetoProxy.stop(), in process", stop))
+    return figures
+
+
+def _record(folder: Path, cassette: str, count: int) -> None:
+    """Make a cassette, and beside it a file with the authority of the origin that it was."""
+    with _programs.origin(folder) as origin:
+        authority = f"127.0.0.1:{origin.port}"
+        record_answers(folder, authority, cassette, count)
+        (folder / cassette).write_text(authority, encoding="ascii")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

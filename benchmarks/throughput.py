@@ -11,105 +11,22 @@ to the byte; after a recording, the cassette must hold every exchange that wrk c
 from __future__ import annotations
 
 import argparse
-import itertools
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import _load, _programs, _report
 from benchmarks._load import Load
-from benchmarks._programs import BenchmarkError, Program
-from benchmarks._traffic import (
-    NGINX_ANSWER,
-    NGINX_FORWARD,
-    RECORDINGS,
-    Shape,
-    ask,
-    record_answers,
-    recorded,
-)
+from benchmarks._programs import BenchmarkError
+from benchmarks._rows import Row, Stage, chosen
+from benchmarks._traffic import NGINX_ANSWER, Shape, ask, record_answers, recorded
 
 WARM_UP = 0.5  # seconds
-
-
-@dataclass
-class Stage:
-    """Where a measurement takes place: a ``folder``, and the port of the origin."""
-
-    folder: Path
-    origin: int
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def authority(self) -> str:
-        """The origin's authority, which every request names."""
-        return f"127.0.0.1:{self.origin}"
-
-    def fresh(self, name: str) -> str:
-        """Return ``name`` with a number that no other has."""
-        return f"{name}-{next(self._numbers)}"
-
-
-Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
-
-
-def _ours(mode: str, *, reverse: bool) -> Start:
-    def start(stage: Stage, name: str) -> Program:
-        cassette = {"passthrough": [], "record": [name], "replay": ["answers"]}[mode]
-        form = ["--reverse", f"http://{stage.authority}"] if reverse else []
-        return _programs.magneto(name, [mode, *cassette, *form], stage.folder)
-
-    return start
-
-
-@dataclass(frozen=True)
-class Row:
-    """One program under test; ``beside`` names its reference and ``target`` the least ratio."""
-
-    name: str
-    start: Start
-    absolute: bool = False
-    cycle: int = 0
-    records: bool = False
-    beside: str = ""
-    target: float | None = None
-
-
-ROWS = [
-    Row("HAProxy", lambda stage, name: _programs.haproxy(name, stage.origin, stage.folder)),
-    Row(
-        "nginx forwarding",
-        lambda stage, name: _programs.nginx(
-            name, NGINX_FORWARD, stage.folder, upstream=stage.origin
-        ),
-    ),
-    Row(
-        "nginx answering",
-        lambda stage, name: _programs.nginx(name, NGINX_ANSWER, stage.folder),
-        cycle=RECORDINGS,
-    ),
-    *(
-        Row(
-            f"magneto {mode}{' --reverse' if reverse else ''}",
-            _ours(mode, reverse=reverse),
-            absolute=not reverse,
-            cycle=RECORDINGS if mode == "replay" else 0,
-            records=mode == "record",
-            beside=beside,
-            target=target,
-        )
-        for mode, beside, target in (
-            ("passthrough", "HAProxy", 0.4),
-            ("record", "HAProxy", 0.3),
-            ("replay", "nginx answering", 0.3),
-        )
-        for reverse in (True, False)
-    ),
-]
+WELL_FED = 0.8  # of a core; on an idle machine the references use more than 0.9
 
 
 @dataclass
@@ -168,16 +85,6 @@ def _check_recording(stage: Stage, name: str, requests: int) -> None:
         raise BenchmarkError(f"{requests} exchanges, but {kept} in the cassette")
 
 
-def chosen(only: Sequence[str]) -> list[Row]:
-    """Return the rows whose name contains one of ``only``, and their references; all for none."""
-    rows = [row for row in ROWS if not only or any(part in row.name for part in only)]
-    wanted = {row.name for row in rows} | {row.beside for row in rows}
-    present = _programs.find("haproxy") is not None
-    if not present:
-        _report.say("HAProxy not found: no ratios for forwarding and recording")
-    return [row for row in ROWS if row.name in wanted and (present or row.name != "HAProxy")]
-
-
 def run(rows: Sequence[Row], *, seconds: float, rounds: int) -> list[Measurement]:
     """Measure ``rows`` in interleaved rounds, with all requests equal and with all different."""
     measurements = [
@@ -198,26 +105,26 @@ def run(rows: Sequence[Row], *, seconds: float, rounds: int) -> list[Measurement
     return measurements
 
 
-def ratios(measurement: Measurement, measurements: Sequence[Measurement]) -> list[float]:
-    """Return the rate as a part of its reference's, for each round.
+def reference(measurement: Measurement, measurements: Sequence[Measurement]) -> Measurement | None:
+    """Return what ``measurement`` is compared with: its reference under the same load.
 
-    Empty without a reference, and where a round of either failed: there are no pairs then.
+    None without one, and where a round of either failed: there are no pairs then.
     """
-    for reference in measurements:
-        same_load = reference.shape.different == measurement.shape.different
-        if reference.row.name == measurement.row.beside and same_load:
-            if measurement.faults or reference.faults:
-                break
-            pairs = zip(measurement.loads, reference.loads, strict=True)
-            return [ours.rate / theirs.rate for ours, theirs in pairs]
-    return []
+    for other in measurements:
+        same_load = other.shape.different == measurement.shape.different
+        if other.row.name == measurement.row.beside and same_load:
+            return None if measurement.faults or other.faults else other
+    return None
 
 
 def figure(measurement: Measurement, measurements: Sequence[Measurement]) -> dict[str, object]:
     """Return the medians of one measurement, as they go into the JSON."""
     loads, row = measurement.loads, measurement.row
-    parts = ratios(measurement, measurements)
-    ratio = statistics.median(parts) if parts else None
+    beside = reference(measurement, measurements)
+    pairs = zip(loads, beside.loads, strict=True) if beside else ()
+    ratios = [ours.rate / theirs.rate for ours, theirs in pairs]
+    ratio = statistics.median(ratios) if ratios else None
+    judged = ratio is not None and row.target is not None and not (beside and starved(beside))
     return {
         "program": row.name,
         "requests": measurement.shape.name,
@@ -228,10 +135,19 @@ def figure(measurement: Measurement, measurements: Sequence[Measurement]) -> dic
         "rounds": [load.rate for load in loads],
         "beside": row.beside or None,
         "ratio": ratio,
-        "ratios": parts,
+        "ratios": ratios,
         "target": row.target,
-        "holds": None if ratio is None or row.target is None else ratio >= row.target,
+        "holds": ratio >= row.target if judged and ratio and row.target else None,
     }
+
+
+def starved(measurement: Measurement) -> bool:
+    """Say whether a reference had a core to itself and could not use it.
+
+    Then something else runs on this machine, the reference's rate is too low, and a ratio to it
+    would flatter us.
+    """
+    return _programs.cores() is not None and statistics.median(measurement.cpu) < WELL_FED
 
 
 HEADS = ("program", "requests", "requests/s", "p50 ms", "p99 ms", "CPU", "ratio", "target", "holds")
@@ -277,7 +193,13 @@ def _report_on(measurements: Sequence[Measurement], options: argparse.Namespace)
     figures = [figure(each, measurements) for each in measurements if each.loads]
     _report.show_machine()
     if figures:
-        print(_report.table(HEADS, [cells(values) for values in figures]))
+        print(_report.table(HEADS, [cells(values) for values in figures]), flush=True)
+    for each in measurements:
+        if each.loads and starved(each) and not each.row.beside:
+            _report.say(
+                f"{each.name}: used only {statistics.median(each.cpu):.0%} of its core. Something "
+                "else keeps this machine busy; no target is judged by it."
+            )
     faults = [f"{each.name}: {fault}" for each in measurements for fault in each.faults]
     return _report.finish(figures, options, faults)
 

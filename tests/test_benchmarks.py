@@ -14,7 +14,7 @@ import pytest
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import _load, _origin, _report, memory, throughput
+from benchmarks import _load, _origin, _programs, _report, _rows, memory, throughput
 from benchmarks._programs import BenchmarkError, magneto_environment, require
 from benchmarks._traffic import BODY, Shape
 
@@ -33,7 +33,7 @@ def load(**changes: int) -> _load.Load:
 
 def measured(name: str, *rates: int, different: bool = False) -> throughput.Measurement:
     """Return the row ``name`` with runs of one second at ``rates``."""
-    row = next(row for row in throughput.ROWS if row.name == name)
+    row = next(row for row in _rows.ROWS if row.name == name)
     loads = [load(requests=rate, duration=1_000_000) for rate in rates]
     shape = Shape(different=different)
     return throughput.Measurement(row, shape, loads, cpu=[1.0] * len(loads))
@@ -78,7 +78,7 @@ def test_a_ratio_is_taken_within_its_round() -> None:
         measured("HAProxy", 1, 1, different=True),
         measured("HAProxy", 100, 200),
     ]
-    assert throughput.ratios(ours, [*references, ours]) == [0.5, 0.3]
+    assert throughput.figure(ours, [*references, ours])["ratios"] == [0.5, 0.3]
 
 
 def test_a_ratio_needs_every_round() -> None:
@@ -98,9 +98,20 @@ def test_a_target_holds_from_its_value_on(rate: int, holds: bool) -> None:
     assert throughput.cells(figure)[-1] == ("yes" if holds else "NO")
 
 
+def test_a_reference_that_could_not_use_its_core_judges_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where other work slows the reference down, a ratio to it is shown and no target judged."""
+    monkeypatch.setattr(_programs, "cores", lambda: (0, 1))
+    ours, reference = measured("magneto passthrough", 90), measured("HAProxy", 100)
+    reference.cpu = [0.4]
+    figure = throughput.figure(ours, [reference, ours])
+    assert (figure["ratio"], figure["holds"]) == (0.9, None)
+
+
 def test_a_row_brings_its_reference() -> None:
     """Choosing rows by a part of their name adds what they are compared with."""
-    assert [row.name for row in throughput.chosen(["replay --reverse"])] == [
+    assert [row.name for row in _rows.chosen(["replay --reverse"])] == [
         "nginx answering",
         "magneto replay --reverse",
     ]

@@ -1,0 +1,102 @@
+"""The rows of the throughput table: which program, started how, compared with which.
+
+A row is one program under one way of addressing it. References come first and have neither a
+reference nor a target of their own. A target is the least part of the reference's rate.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import _programs, _report
+from benchmarks._programs import Program
+from benchmarks._traffic import NGINX_ANSWER, NGINX_FORWARD, RECORDINGS
+
+
+@dataclass
+class Stage:
+    """Where a measurement takes place: a ``folder``, and the port of the origin."""
+
+    folder: Path
+    origin: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def authority(self) -> str:
+        """The origin's authority, which every request names."""
+        return f"127.0.0.1:{self.origin}"
+
+    def fresh(self, name: str) -> str:
+        """Return ``name`` with a number that no other has."""
+        return f"{name}-{next(self._numbers)}"
+
+
+Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
+
+
+def _ours(mode: str, *, reverse: bool) -> Start:
+    def start(stage: Stage, name: str) -> Program:
+        cassette = {"passthrough": [], "record": [name], "replay": ["answers"]}[mode]
+        form = ["--reverse", f"http://{stage.authority}"] if reverse else []
+        return _programs.magneto(name, [mode, *cassette, *form], stage.folder)
+
+    return start
+
+
+@dataclass(frozen=True)
+class Row:
+    """One program under test; ``beside`` names its reference and ``target`` the least ratio."""
+
+    name: str
+    start: Start
+    absolute: bool = False
+    cycle: int = 0
+    records: bool = False
+    beside: str = ""
+    target: float | None = None
+
+
+ROWS = [
+    Row("HAProxy", lambda stage, name: _programs.haproxy(name, stage.origin, stage.folder)),
+    Row(
+        "nginx forwarding",
+        lambda stage, name: _programs.nginx(
+            name, NGINX_FORWARD, stage.folder, upstream=stage.origin
+        ),
+    ),
+    Row(
+        "nginx answering",
+        lambda stage, name: _programs.nginx(name, NGINX_ANSWER, stage.folder),
+        cycle=RECORDINGS,
+    ),
+    *(
+        Row(
+            f"magneto {mode}{' --reverse' if reverse else ''}",
+            _ours(mode, reverse=reverse),
+            absolute=not reverse,
+            cycle=RECORDINGS if mode == "replay" else 0,
+            records=mode == "record",
+            beside=beside,
+            target=target,
+        )
+        for mode, beside, target in (
+            ("passthrough", "HAProxy", 0.4),
+            ("record", "HAProxy", 0.3),
+            ("replay", "nginx answering", 0.3),
+        )
+        for reverse in (True, False)
+    ),
+]
+
+
+def chosen(only: Sequence[str]) -> list[Row]:
+    """Return the rows whose name contains one of ``only``, and their references; all for none."""
+    rows = [row for row in ROWS if not only or any(part in row.name for part in only)]
+    wanted = {row.name for row in rows} | {row.beside for row in rows}
+    present = _programs.find("haproxy") is not None
+    if not present:
+        _report.say("HAProxy not found: no ratios for forwarding and recording")
+    return [row for row in ROWS if row.name in wanted and (present or row.name != "HAProxy")]
