@@ -23,10 +23,13 @@ class Section:
     ``relayed_for``.
     """
 
-    __slots__ = ("headers", "relayed", "relayed_for")
+    __slots__ = ("headers", "nominated", "relayed", "relayed_for")
 
-    def __init__(self, fields: tuple[FieldLine, ...]) -> None:
+    def __init__(
+        self, fields: tuple[FieldLine, ...], nominated: frozenset[bytes] = frozenset()
+    ) -> None:
         self.headers = Headers(fields)
+        self.nominated = nominated
         self.relayed_for: bytes | None = None
         self.relayed = b""
 

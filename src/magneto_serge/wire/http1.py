@@ -156,6 +156,8 @@ class RequestParser(_Parser):
             return []
         if not self._between or self._silent or data[-4:] != b"\r\n\r\n":
             return super().feed(data)
+        if len(data) > self._max_header_size:  # which of the limits, the callbacks tell
+            return super().feed(data)
         head = _REQUESTS.recall(data)
         if head is not None:
             self._head = head

@@ -77,6 +77,7 @@ class RequestMemory:
             "HTTP/1.1",
             section.headers.raw,
             Framing.NONE,
+            nominated=section.nominated,
             ended=True,
             section=section,
         )
@@ -105,7 +106,7 @@ class RequestMemory:
         if len(self._sections) >= _HEADS_KEPT:
             self._sections.clear()
         self._methods[head.method.encode("ascii")] = head.method
-        section = Section(head.fields)
+        section = Section(head.fields, head.nominated)
         head.section = section
         self._sections[data[line_end + 2 :]] = section
 
