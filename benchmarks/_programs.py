@@ -72,7 +72,8 @@ class Program:
     """A running program; leaving the ``with`` ends it.
 
     ``port`` is the loopback port that it listens on, 0 where it picks one and writes it to
-    ``port_file`` when it is ready; ``peak_rss`` (bytes) is known after the stop.
+    ``port_file`` when it is ready; ``peak_rss`` (bytes, since the last
+    ``reset_peak``) is known after the stop.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Program:
     def __enter__(self) -> Self:
         try:
             self.wait(self._is_ready)
-        except BenchmarkError:
+        except BaseException:
             self._process.kill()
             self._process.wait()
             raise
@@ -146,17 +147,13 @@ class Program:
             return
         self._process.terminate()
         deadline = time.monotonic() + STOPPED_WITHIN
-        while True:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                break
+        while (code := self._process.poll()) is None:
+            # Not ru_maxrss of the ended process: that counts what its parent was before exec.
+            self.peak_rss = self.memory("VmHWM") or self.peak_rss
             if time.monotonic() > deadline:
                 self._process.kill()
-            time.sleep(0.01)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.peak_rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        if self._process.returncode not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
-            code = self._process.returncode
+            time.sleep(0.005)
+        if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
             raise BenchmarkError(f"{self.name} ended with status {code}:\n{self.log()}")
 
     def log(self) -> str:
@@ -171,10 +168,16 @@ class Program:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def memory(self, field: str = "VmRSS") -> int:
-        """Return a memory figure of /proc/PID/status in bytes: VmRSS (now) or VmHWM (peak)."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
-        return int(line.split()[1]) * 1024
+        """Return a memory figure of /proc/PID/status in bytes: VmRSS (now) or VmHWM (peak).
+
+        0 where there is none: the process has just ended, or this is not Linux.
+        """
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        lines = [line for line in status.splitlines() if line.startswith(f"{field}:")]
+        return int(lines[0].split()[1]) * 1024 if lines else 0
 
     def reset_peak(self) -> None:
         """Make VmHWM count from now on (proc(5): clear_refs, 5)."""
