@@ -132,10 +132,22 @@ def test_what_will_be_done_is_said(
     assert f"magneto: {title} on" in invoke(mode, "x").stderr
 
 
-def test_what_was_saved_is_named(proxy: PretendedProxy) -> None:
-    """Only where something was."""
+def test_a_command_that_bypassed_the_proxy_is_pointed_out(proxy: PretendedProxy) -> None:
+    """Or one that had nothing to say; where requests came, there is nothing to point out."""
+    assert "no request came to the proxy" in invoke("record", "x", "--", "true").stderr
+    proxy.stats.requests = 1
+    assert "no request came" not in invoke("record", "x", "--", "true").stderr
+
+
+def test_what_was_saved_is_named(
+    proxy: PretendedProxy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Only where something was; as short as it can be typed."""
     proxy.stats.recorded = 3
-    assert "; saved " in invoke("record", "x", "--", "true").stderr
+    assert "; saved cassettes/x.json\n" in invoke("record", "x", "--", "true").stderr
+    elsewhere = str(tmp_path_factory.mktemp("tapes"))
+    outcome = invoke("record", "x", "-d", elsewhere, "--", "true")
+    assert f"; saved {elsewhere}/x.json\n" in outcome.stderr
     proxy.stats.recorded = 0
     assert "; saved " not in invoke("record", "x", "--", "true").stderr
 

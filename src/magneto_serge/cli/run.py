@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ INSECURE = (
     "DANGER: --insecure: the certificates of origins are NOT verified. Whoever is between here "
     "and there can read and change what you send, receive and record."
 )
+
+UNUSED = "no request came to the proxy: the command made none, or does not look at HTTP_PROXY"
 
 
 def new_proxy(settings: Settings) -> MagnetoProxy:
@@ -111,6 +114,8 @@ class _Run:
             self._stop(status)
         self._misses.report()
         self._summarise()
+        if command and not self._proxy.stats.requests:
+            self._screen.say(UNUSED, event="unused")
         return status or (ReplayMissError.exit_code if self._proxy.stats.missed else 0)
 
     def _around(self, command: tuple[str, ...]) -> int:
@@ -147,13 +152,19 @@ class _Run:
 
     def _summarise(self) -> None:
         stats = self._proxy.stats
-        saved = str(self._cassette) if stats.recorded and self._cassette is not None else None
+        saved = self._cassette if stats.recorded else None
         self._screen.say(
-            f"{status_line(stats)}{f'; saved {saved}' if saved else ''}",
+            f"{status_line(stats)}{f'; saved {_from_here(saved)}' if saved else ''}",
             event="finished",
             saved=saved,
             **msgspec.structs.asdict(stats),
         )
+
+
+def _from_here(path: Path) -> Path:
+    """Return the path as short as it can be typed in the current folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def cassette_path(settings: Settings, name: str | None) -> Path | None:
@@ -212,7 +223,10 @@ _HELP = {
 }
 
 
-def _command(mode: Mode) -> click.Command:
+@cache
+def command(mode: Mode) -> click.Command:
+    """Return the command of a mode."""
+
     @click.pass_context
     def invoke(ctx: click.Context, /, name: str | None = None, **_: Any) -> None:
         ctx.exit(run(mode, name, given_settings(ctx), given_command(ctx)))
@@ -226,8 +240,9 @@ def _command(mode: Mode) -> click.Command:
     return decorator(function)
 
 
-record = _command(Mode.RECORD)
-replay = _command(Mode.REPLAY)
-auto = _command(Mode.AUTO)
-hybrid = _command(Mode.HYBRID)
-passthrough = _command(Mode.PASSTHROUGH)
+def __getattr__(name: str) -> click.Command:
+    """Make ``record``, ``replay`` and the others when asked for: thirty flags each take time."""
+    try:
+        return command(Mode(name))
+    except ValueError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
