@@ -68,6 +68,7 @@ class ClientConnection(asyncio.Protocol):
         "_cutting",
         "_destination",
         "_discarding",
+        "_ended",
         "_exchange",
         "_from_target",
         "_head",
@@ -101,6 +102,7 @@ class ClientConnection(asyncio.Protocol):
         self._close_after = False
         self._cutting = False
         self._discarding = False
+        self._ended = False
         self._exchange: Exchange | None = None
         self._head: RequestReceived | None = None
         self._request: Request | None = None
@@ -151,10 +153,16 @@ class ClientConnection(asyncio.Protocol):
                 self._backlog.extend(events[index:])
                 self.gate.hold(Hold.BACKLOG)
                 return
+        if self._backlog:
+            self._next()
 
     def eof_received(self) -> bool:
-        """Answer what is under way before closing, where the transport has a half-close."""
-        return self.busy and self.transport.can_write_eof()
+        """Answer what was asked before closing, where the transport has a half-close."""
+        self._ended = True
+        exchange = self._exchange
+        if self._spool is not None or (exchange is not None and not exchange.request_complete):
+            return False  # the request in hand will never be complete (RFC 9112 §8)
+        return (self.busy or bool(self._backlog)) and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the books; end what was under way."""
@@ -185,8 +193,8 @@ class ClientConnection(asyncio.Protocol):
             reset(self.transport)
         elif self._exchange is not None:
             self._exchange.client_writable(True)
-        elif self._pump is not None:
-            self._pump.go_on()
+        elif self._pump is None or self._go_on(self._pump):
+            self._next()
 
     # --- the books ---------------------------------------------------------------------------
 
@@ -209,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
             else:
                 log.warning("A client took or sent nothing for %g s: closed", settings.idle_timeout)
                 self.transport.abort()
-        elif self._pump is not None or self._spool is not None or self._discarding:
+        elif self.busy or self._discarding or not self.writable or self.transport.is_closing():
             if self.ticks * interval > settings.idle_timeout:
                 self.transport.abort()
         elif self._parser.mid_message:
@@ -221,7 +229,12 @@ class ClientConnection(asyncio.Protocol):
     def _client_is_due(self) -> bool:
         """Whether the request in hand is incomplete, so that the wait is for the client."""
         exchange = self._exchange
-        return exchange is not None and not exchange.request_complete and not exchange.answered
+        return (
+            exchange is not None
+            and not exchange.request_complete
+            and not exchange.answered
+            and not self.gate.reasons
+        )
 
     def close_when_idle(self) -> None:
         """Close now, or after the answer under way."""
@@ -235,7 +248,7 @@ class ClientConnection(asyncio.Protocol):
         """Deal with an event; False: its turn has not come."""
         kind = type(event)
         if kind is RequestReceived:
-            if self._exchange is not None or self._pump is not None:
+            if self._exchange is not None or self._pump is not None or not self.writable:
                 return False
             if self.transport.is_closing() or self._cutting:
                 return True  # an answer has ended the connection: what was pipelined is void
@@ -284,7 +297,7 @@ class ClientConnection(asyncio.Protocol):
             self._act(decision)
             return
         self._spool = Spool(server.settings.memory_limit)
-        if head.expect_continue:
+        if head.expect_continue and head.version == "HTTP/1.1":  # RFC 9110 §10.1.1
             self.transport.write(CONTINUE)
 
     def _on_data(self, data: bytes) -> None:
@@ -324,8 +337,10 @@ class ClientConnection(asyncio.Protocol):
         elif data and not self.transport.is_closing():
             # CONNECT handed the transport to a ConnectedClient; a refused upgrade goes on here.
             protocol = self.transport.get_protocol()
-            if isinstance(protocol, ClientConnection | ConnectedClient):
+            if isinstance(protocol, ConnectedClient):
                 protocol.data_received(data)
+            else:
+                self._backlog.extend(self._parser.feed(data))
 
     def _on_malformed(self, error: Exception) -> None:
         status = error.status if isinstance(error, ClientProtocolError) else 400
@@ -339,6 +354,9 @@ class ClientConnection(asyncio.Protocol):
         if self._spool is not None:
             self._spool.discard()
             self._spool = None
+        if self._discarding:  # the request has had its answer: a second one would be another's
+            self.transport.close()
+            return
         log.warning("Refused a request with %d: %s", status, error)
         self._refuse(status, "malformed-request", "This request is not valid HTTP", str(error))
 
@@ -453,19 +471,21 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(encoded.head)
         if encoded.pieces or encoded.file or encoded.tail or encoded.cut:
             self._pump = Pump(self, encoded)
-            self._pump.go_on()
+            self._go_on(self._pump)
         elif encoded.close:
             self.transport.close()
 
-    def pump_over(self, encoded: answers.Encoded) -> None:
-        """The whole of a recording has been written."""
+    def _go_on(self, pump: Pump) -> bool:
+        """Write what the client takes of a recording; True where that was the rest of it."""
+        if not pump.go_on():
+            return False
         self._pump = None
+        encoded = pump.encoded
         if encoded.cut is not None:
             self.cut(encoded.cut)
-        elif encoded.close:
+        elif encoded.close or self._close_after:
             self.transport.close()
-        else:
-            self._next()
+        return True
 
     def _refuse_miss(self, miss: Miss) -> None:
         self.server.missed(miss)
@@ -486,6 +506,7 @@ class ClientConnection(asyncio.Protocol):
                 "This proxy asks for credentials",
                 "Send Proxy-Authorization: Basic with the proxy's user and password",
                 close=True,
+                head_only=head.method == "HEAD",
                 fields=b'Proxy-Authenticate: Basic realm="magneto"\r\n',
             ),
             close=True,
@@ -587,7 +608,7 @@ class ClientConnection(asyncio.Protocol):
         """Hand the transport to a tunnel for good."""
         self._exchange = None
         raw, self._raw = bytes(self._raw or b""), None
-        self.gate.release(Hold.BACKLOG)
+        self.gate.release(Hold.BACKLOG | Hold.PEER | Hold.DISK)  # the tunnel has gates of its own
         self.server.dismiss(self)
         join(self.server, self.transport, upstream, to_upstream=raw, to_client=rest)
 
@@ -595,13 +616,14 @@ class ClientConnection(asyncio.Protocol):
         """Go on with what has been read meanwhile."""
         if self._raw is not None:
             data, self._raw = bytes(self._raw), None
-            self.gate.release(Hold.BACKLOG)
-            if data:
-                self.data_received(data)
+            self._backlog.extend(self._parser.feed(data))
         backlog = self._backlog
         while backlog:
             event = backlog.popleft()
             if not self._dispatch(event):
                 backlog.appendleft(event)
+                self.gate.hold(Hold.BACKLOG)
                 return
         self.gate.release(Hold.BACKLOG)
+        if self._ended and not self.busy:
+            self.transport.close()

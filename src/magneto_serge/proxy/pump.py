@@ -20,21 +20,21 @@ _PIECE = 262_144  # bytes
 class Pump:
     """One recorded response on its way to one client; its head has been written."""
 
-    __slots__ = ("_client", "_encoded", "_pieces")
+    __slots__ = ("_client", "_pieces", "encoded")
 
     def __init__(self, client: ClientConnection, encoded: Encoded) -> None:
         self._client = client
-        self._encoded = encoded
+        self.encoded = encoded
         self._pieces = _pieces(encoded)
 
-    def go_on(self) -> None:
-        """Write until the client takes no more, or all is written."""
+    def go_on(self) -> bool:
+        """Write until the client takes no more (False), or all is written (True)."""
         client = self._client
         for piece in self._pieces:
             client.write([piece])
             if not client.writable:
-                return
-        client.pump_over(self._encoded)
+                return False
+        return True
 
     def close(self) -> None:
         """Give up; a side file is closed."""

@@ -16,7 +16,7 @@ from base64 import b64decode
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
-from magneto_serge.config import Settings
+from magneto_serge.config import Settings, is_loopback
 from magneto_serge.errors import ProxyError
 from magneto_serge.messages import FieldLine
 from magneto_serge.proxy.client import ClientConnection
@@ -32,7 +32,7 @@ log = logging.getLogger("magneto_serge.proxy")
 
 _BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
 _AUTHORITIES_KEPT = 1024
-_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_UNSPECIFIED = frozenset(("0.0.0.0", "::"))  # connecting there reaches this machine
 
 
 class Destination(NamedTuple):
@@ -232,7 +232,7 @@ class ProxyServer:
 
     def is_self(self, host: str) -> bool:
         """Whether a request would come straight back to us; the caller has compared the port."""
-        return host == self.host or host in _LOOPBACK
+        return host == self.host or host in _UNSPECIFIED or is_loopback(host)
 
     def absolute_target(self, target: str) -> Destination:
         """Take an absolute-form target apart; authorities seen before are not parsed again."""
