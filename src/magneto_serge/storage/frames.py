@@ -66,7 +66,7 @@ class FrameBuffer:
         FRAME.pack_into(data, start, len(data) - body, checksum)
 
     def _plain(self, value: object) -> object:
-        if type(value) is Headers:
+        if isinstance(value, Headers):
             return value.raw
         if isinstance(value, Path):
             return value.name if value.parent == self._home else str(value.absolute())

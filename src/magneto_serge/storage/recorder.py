@@ -14,6 +14,7 @@ journal.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from itertools import count
@@ -59,6 +60,7 @@ class Recorder:
         self._frames = FrameBuffer(self._journal.bodies)
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
+        self._wake_above = -1  # bytes in the queue above which the writer is to be told
         self._writing = 0  # bytes taken from it and not yet on the disk
         self._lock = threading.Lock()
         self._work = threading.Event()  # something is queued, or the end has come
@@ -71,6 +73,7 @@ class Recorder:
         self._encoded = 0  # interactions in the buffer
         self._lost = 0
         self._finishing = threading.Lock()
+        self._done = False
         self._outcome: Path | CassetteError | None = None
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=f"recorder {name}", daemon=True)
@@ -82,15 +85,19 @@ class Recorder:
         body = interaction.request.body
         if type(body) is bytes:
             size += len(body)
-        if interaction.response is not None:
-            body = interaction.response.body
+        response = interaction.response
+        if response is not None:
+            body = response.body
             if type(body) is bytes:
                 size += len(body)
         with self._lock:
             if self._ended:
                 return
             self.count += 1
-            self._put(interaction, size)
+            self._queue.append(interaction)
+            self._queued += size
+            if self._queued > self._wake_above:
+                self._wake()
 
     def open_body(self) -> BodyWriter:
         """Begin a body that is too large for memory; its file is ``path`` of what close returns."""
@@ -125,7 +132,10 @@ class Recorder:
         something could not be written; the journal then stays, and the message says where.
         """
         with self._finishing:
-            if not self._stop():
+            self._stop()
+            if not self._done:
+                self._done = True
+                self._outcome = CassetteError(f"interrupted. {advice(self._journal.path)}")
                 try:
                     self._outcome = self._finish(replace)
                 except CassetteError as error:
@@ -137,18 +147,18 @@ class Recorder:
     def abort(self) -> None:
         """End the recording and forget everything that it recorded."""
         with self._finishing:
-            if not self._stop():
+            self._stop()
+            if not self._done:
+                self._done = True
                 self._journal.close(remove=True)
 
-    def _stop(self) -> bool:
-        """Write what is queued and end the thread; return whether that had already happened."""
+    def _stop(self) -> None:
+        """Take nothing more, write what is queued, end the thread."""
         with self._lock:
-            already = self._ended
             self._ended = True
             self._work.set()
             self._hurry.set()
         self._thread.join()
-        return already
 
     def _finish(self, replace: bool) -> Path | None:
         keep = True
@@ -193,16 +203,17 @@ class Recorder:
     def _enqueue(self, step: Step) -> None:
         with self._lock:
             if not self._ended:
-                self._put(step, len(step[1]))
+                self._queue.append(step)
+                self._queued += len(step[1])
+                if self._queued > self._wake_above:
+                    self._wake()
 
-    def _put(self, item: Interaction | Step, size: int) -> None:
-        queue = self._queue
-        queue.append(item)
-        self._queued += size
-        if len(queue) == 1:
-            self._work.set()
-        if self._queued > PRESSURE and not self._hurry.is_set():
+    def _wake(self) -> None:
+        """Tell the writer that there is work, and once more when the work has become much."""
+        self._work.set()
+        if self._queued > PRESSURE:
             self._hurry.set()
+        self._wake_above = PRESSURE if self._queued <= PRESSURE else sys.maxsize
 
     # --- the writer thread --------------------------------------------------------------------
 
@@ -211,19 +222,21 @@ class Recorder:
         while not ended:
             self._work.wait()
             self._hurry.wait(GATHER)
-            batch, ended = self._take()
-            self._write(batch)
+            ended = self._write_queue()
             self._settle(ended)
         for sink in tuple(self._unfinished):
             sink.close()
 
-    def _take(self) -> tuple[list[Interaction | Step], bool]:
+    def _write_queue(self) -> bool:
+        """Write what is queued now; return whether nothing will be queued any more."""
         with self._lock:
             batch, self._queue = self._queue, []
-            self._writing, self._queued = self._queued, 0
+            self._writing, self._queued, self._wake_above = self._queued, 0, -1
             self._work.clear()
             self._hurry.clear()
-            return batch, self._ended
+            ended = self._ended
+        self._write(batch)
+        return ended
 
     def _settle(self, ended: bool) -> None:
         callbacks: list[Callable[[], None]] = []

@@ -89,10 +89,10 @@ def _bring(source: Path, place: Path, *, ours: bool) -> None:
         if not (ours and _link(source, temporary)):
             shutil.copyfile(source, temporary)
         _flush(temporary)
+        temporary.replace(place)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    temporary.replace(place)
 
 
 def _link(source: Path, place: Path) -> bool:

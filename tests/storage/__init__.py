@@ -1,0 +1,1 @@
+"""Tests of the cassettes on disk; ``interactions`` has what they record."""
