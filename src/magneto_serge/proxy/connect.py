@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from magneto_serge.errors import CertificateError
@@ -117,7 +118,7 @@ class ConnectedClient(asyncio.Protocol):
         self._securing = True
         self.transport.pause_reading()
         self.server.spawn(self._handshake(self.transport, context))
-        asyncio.get_running_loop().call_soon(self._feed, self.transport, client_hello, 2)
+        asyncio.get_running_loop().call_soon(self._feed, self.transport, client_hello)
 
     async def _handshake(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
@@ -130,7 +131,8 @@ class ConnectedClient(asyncio.Protocol):
                 ssl_handshake_timeout=self.server.settings.header_timeout,
             )
         except (OSError, ssl.SSLError) as error:
-            self._log_refusal(error)
+            if self._securing:
+                self._log_refusal(error)
             transport.abort()
             self.server.dismiss(self)
             return
@@ -140,17 +142,18 @@ class ConnectedClient(asyncio.Protocol):
         else:
             self._become(secured, "https", bytes(self._early))
 
-    def _feed(self, transport: asyncio.Transport, data: bytes, turns: int) -> None:
+    def _feed(self, transport: asyncio.Transport, data: bytes, *, installed: bool = False) -> None:
         """Give the TLS layer the bytes that told us to put it there.
 
         start_tls has no parameter for them, so they go in as the transport itself would put them
-        in. It installs its protocol in its first turn of the loop and starts it in the second.
+        in. It installs its protocol in one turn of the loop; in the next it starts it and resumes
+        reading, and there these bytes must go in, or what is read meanwhile overtakes them.
         """
         layer = transport.get_protocol()
-        if layer is self or turns:
+        if not installed:
             if not transport.is_closing():
-                loop = asyncio.get_running_loop()
-                loop.call_soon(self._feed, transport, data, max(0, turns - 1))
+                feed = partial(self._feed, transport, data, installed=layer is not self)
+                asyncio.get_running_loop().call_soon(feed)
             return
         if not hasattr(layer, "get_buffer"):
             return  # no asyncio.BufferedProtocol, so TLS is gone already: the handshake says why
@@ -164,6 +167,7 @@ class ConnectedClient(asyncio.Protocol):
             view = view[size:]
 
     def _log_refusal(self, error: Exception) -> None:
+        self._securing = False  # said once, whether the handshake or the transport fails first
         log_tls_refusal(f"{self._host}:{self._port}", error)
 
     # --- what follows --------------------------------------------------------------------------
