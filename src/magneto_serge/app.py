@@ -22,7 +22,7 @@ from magneto_serge.config import Settings, load_settings
 from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.dial import Origin
-from magneto_serge.proxy.server import ProxyServer
+from magneto_serge.proxy.server import REACHED_BY, ProxyServer
 from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.misses import Miss
@@ -319,7 +319,7 @@ class MagnetoProxy:
         return f"{scheme}://{self._authority()}"
 
     def _authority(self) -> str:
-        host = _REACHED_BY.get(self.settings.host, self.settings.host)
+        host = REACHED_BY.get(self.settings.host, self.settings.host)
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
@@ -357,9 +357,6 @@ class MagnetoProxy:
 
 
 _MISSES_KEPT = 1000
-
-# Where a client on this machine reaches a proxy that listens everywhere.
-_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 def _mode(value: Mode | str) -> Mode:

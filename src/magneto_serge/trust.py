@@ -31,11 +31,7 @@ class Trust:
     @property
     def data_dir(self) -> Path:
         """Where the authority and the bundle are kept."""
-        if self._settings.data_dir is not None:
-            return self._settings.data_dir
-        from platformdirs import user_data_path
-
-        return user_data_path("magneto-serge")
+        return self._settings.data_folder
 
     @property
     def authority(self) -> Authority:

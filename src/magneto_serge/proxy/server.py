@@ -111,7 +111,7 @@ class ProxyServer:
         self._loop = asyncio.get_running_loop()
         tls = None
         if self._reverse is not None and self.settings.reverse_tls:
-            tls = self.tls_context("localhost")
+            tls = self.tls_context(REACHED_BY.get(self.host, self.host))
         try:
             self._server = await self._loop.create_server(
                 self._accept,
