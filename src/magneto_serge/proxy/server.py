@@ -32,6 +32,8 @@ log = logging.getLogger("magneto_serge.proxy")
 
 _BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
 _AUTHORITIES_KEPT = 1024
+# Where a client on this machine reaches a proxy that listens everywhere.
+REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _UNSPECIFIED = frozenset(("0.0.0.0", "::"))  # connecting there reaches this machine
 
 
