@@ -4,8 +4,8 @@ llhttp refuses what RFC 9112 calls request smuggling material: Content-Length wi
 Transfer-Encoding, repeated or malformed lengths, bare CR or LF, obs-fold, white space before a
 colon, malformed chunks. This module adds what llhttp leaves to its user:
 
-* Host exactly once in HTTP/1.1 (RFC 9112 §3.2), no Transfer-Encoding before 1.1 (§6.1), no
-  transfer coding other than chunked (§6.1: 501), no version but 1.0 and 1.1 (505);
+* Host exactly once in HTTP/1.1, and a host (RFC 9112 §3.2); no Transfer-Encoding before 1.1
+  (§6.1), no transfer coding other than chunked (§6.1: 501), no version but 1.0 and 1.1 (505);
 * a limit on everything that produces no event: request lines, header sections, chunk extensions,
   trailer sections;
 * responses without content by virtue of the request (HEAD, 2xx to CONNECT; §6.3).
@@ -46,6 +46,10 @@ _METHODS: dict[bytes, str] = {}
 _REQUESTS = RequestMemory()
 _RESPONSES = ResponseMemory()
 _NO_CONTENT = ("HEAD", "CONNECT")  # whose responses end with their head
+
+# RFC 9110 §7.2: uri-host [":" port], or empty. A comma, which RFC 3986 allows in a name, would
+# make it a list to some readers.
+_HOST_FIELD = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [/*h]")  # token SP, and a likely target
 
@@ -224,6 +228,8 @@ class RequestParser(_Parser):
                 continue
             if known is Known.HOST:
                 hosts += 1
+                if _HOST_FIELD.fullmatch(value) is None:
+                    raise ClientProtocolError(f"Host is no host: {value!r} (RFC 9112 §3.2)")
             else:
                 _read_request_field(head, known, value)
         if hosts != 1 and (hosts or version == "1.1"):
