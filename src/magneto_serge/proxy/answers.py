@@ -8,8 +8,6 @@ connection's end still is.
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import msgspec
 
 from magneto_serge.messages import Failure, FailureKind, FieldLine, FileBody, Interaction, Response
@@ -68,6 +66,8 @@ def problem(
 
 
 def _phrase(status: int) -> bytes:
+    from http import HTTPStatus
+
     try:
         return HTTPStatus(status).phrase.encode("ascii")
     except ValueError:

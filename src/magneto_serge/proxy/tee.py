@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,6 +79,8 @@ class Spool:
             self._pieces.append(data)
             if self.size <= self._limit:
                 return
+            import tempfile  # 5 ms of start-up, for what few proxies ever need
+
             descriptor, path = tempfile.mkstemp(prefix="magneto-body-")
             self._path = Path(path)
             self._file = os.fdopen(descriptor, "wb")
