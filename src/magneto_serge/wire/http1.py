@@ -65,7 +65,6 @@ class _Parser:
         self._fields: list[FieldLine] = []
         self._between = True  # no message is under way, as far as llhttp knows
         self._silent = 0  # bytes fed since the last event
-        self._fed = 0  # bytes in the current feed
         self._broken = False
         self._parser = self._new_parser()
 
@@ -81,8 +80,7 @@ class _Parser:
         """Return the events that ``data`` completes, in order; empty data makes none."""
         if self._broken:
             return []
-        self._fed = len(data)
-        self._silent += self._fed
+        self._silent += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -120,9 +118,10 @@ class _Parser:
     def _take_fields(self) -> tuple[FieldLine, ...]:
         fields = self._fields
         self._fields = []
-        # Only a feed that is itself over the limit can hold a head over it that `feed` lets by.
+        # A section over the limit that `feed` has not stopped is completed by the feed in hand;
+        # adding up is for that case only.
         if (
-            self._fed > self._max_header_size
+            self._silent > self._max_header_size
             and sum(len(name) + len(value) + 4 for name, value in fields) > self._max_header_size
         ):
             raise self._too_large()
