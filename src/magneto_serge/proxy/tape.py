@@ -94,9 +94,13 @@ class Tape:
     ) -> None:
         """Hand the interaction to the recorder; the tape is used up."""
         total_ms = self._elapsed_ms()
-        if self._request_tee is not None or request_trailers:
+        headers = _without_proxy_fields(request.headers)
+        if self._request_tee is not None or request_trailers or headers is not request.headers:
             request = msgspec.structs.replace(
-                request, body=_closed(self._request_tee), trailers=_headers(request_trailers)
+                request,
+                headers=headers,
+                body=_closed(self._request_tee),
+                trailers=_headers(request_trailers),
             )
         recorded = None
         if response is not None:
@@ -133,6 +137,15 @@ class Tape:
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._clock) * 1000, 3)
+
+
+# What a client says to its proxy is no part of what it said to the origin (RFC 9110 §11.7.2).
+_PROXY_FIELDS = frozenset((b"proxy-connection", b"proxy-authorization"))
+
+
+def _without_proxy_fields(headers: Headers) -> Headers:
+    kept = tuple(line for line in headers.raw if line[0].lower() not in _PROXY_FIELDS)
+    return headers if len(kept) == len(headers.raw) else Headers(kept)
 
 
 def _closed(tee: Tee | None) -> Body:
