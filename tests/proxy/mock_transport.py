@@ -166,6 +166,10 @@ class MockTransport(asyncio.Transport):
     def drain(self) -> None:
         """Take what is unsent, and everything from now on."""
         self._choked = False
+        self.sip()
+
+    def sip(self) -> None:
+        """Take what is unsent, and nothing more where the peer is choked."""
         self.arrived += self._unsent
         self._unsent.clear()
         if self.closing:
@@ -174,11 +178,6 @@ class MockTransport(asyncio.Transport):
             self._paused = False
             self._protocol.resume_writing()
         self._loop.run()
-
-    def sip(self) -> None:
-        """Take what is unsent, and then nothing more again."""
-        self.drain()
-        self._choked = True
 
     def take(self) -> bytes:
         """Return what has arrived since the last time."""

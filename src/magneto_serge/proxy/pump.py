@@ -6,6 +6,7 @@ gigabyte costs a quarter of a megabyte.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from magneto_serge.proxy.answers import Encoded
 
 if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
+
+log = logging.getLogger("magneto_serge.proxy")
 
 _PIECE = 262_144  # bytes
 
@@ -30,10 +33,15 @@ class Pump:
     def go_on(self) -> bool:
         """Write until the client takes no more (False), or all is written (True)."""
         client = self._client
-        for piece in self._pieces:
-            client.write([piece])
-            if not client.writable:
-                return False
+        try:
+            for piece in self._pieces:
+                client.write([piece])
+                if not client.writable:
+                    return False
+        except OSError as error:
+            log.error("A recorded body cannot be read, its answer is cut off: %s", error)
+            client.transport.abort()
+            return False
         return True
 
     def close(self) -> None:
@@ -44,8 +52,12 @@ class Pump:
 def _pieces(encoded: Encoded) -> Generator[bytes, None, None]:
     yield from encoded.pieces
     if encoded.file is not None:
+        left = encoded.file.size
         with encoded.file.path.open("rb") as file:
-            while piece := file.read(_PIECE):
+            while piece := file.read(min(_PIECE, left)):
+                left -= len(piece)
                 yield piece
+        if left:  # its length has been promised to the client
+            raise OSError(f"{encoded.file.path} is {left} bytes shorter than when recorded")
     if encoded.tail:
         yield encoded.tail
