@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,32 @@ from hypothesis import strategies as st
 from magneto_serge.messages import FailureKind, Headers, Interaction
 from magneto_serge.storage import body_forms, codings, json_shapes
 
-from .interactions import dump, exchange, interactions
+from .interactions import dump, exchange, interactions, load
 
-SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "docs" / "cassette.schema.json").read_text(encoding="utf-8")
-)
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMA = json.loads((DOCS / "cassette.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def examples() -> list[str]:
+    """Return the whole cassettes and interactions among the examples of the documentation."""
+    page = (DOCS / "cassette-format.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```json\n(\{.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    cassettes = [block for block in blocks if '"version": "2"' in block and "…" not in block]
+    single = [block for block in blocks if block.startswith('{\n  "kind"')]
+    return cassettes + [f'{{"version": "2", "interactions": [{each}]}}' for each in single]
+
+
+@pytest.mark.parametrize("text", examples())
+def test_examples_are_cassettes(text: str) -> None:
+    """What the documentation shows is valid, and loads."""
+    VALIDATOR.validate(json.loads(text))
+    assert load(text.encode())
+
+
+def test_there_are_examples() -> None:
+    """The documentation shows a whole cassette and an interaction."""
+    assert len(examples()) == 2
 
 
 def test_the_schema_is_one() -> None:

@@ -25,7 +25,6 @@ from magneto_serge.messages import Headers, Interaction
 
 MAGIC = b"magneto\x02"
 FRAME = struct.Struct("<II")
-_NO_FRAME = bytes(FRAME.size)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -39,31 +38,25 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class FrameBuffer:
-    """Frames waiting to be written; ``data`` is reused from batch to batch.
+    """Frames waiting to be written; ``data`` is reused from batch to batch, the buffer for one
+    payload from frame to frame.
 
     ``home`` is the folder of the recording's own side files.
     """
 
     def __init__(self, home: Path) -> None:
         self.data = bytearray()
+        self._payload = bytearray()
         self._home = home
         self._encode_into = msgspec.msgpack.Encoder(enc_hook=self._plain).encode_into
 
     def add(self, value: Interaction | Head) -> None:
         """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
-        data = self.data
-        start = len(data)
-        body = start + FRAME.size
-        data += _NO_FRAME
-        try:
-            self._encode_into(value, data, body)
-        except BaseException:
-            del data[start:]
-            raise
-        with memoryview(data) as view, view[body:] as payload:
-            checksum = zlib.crc32(payload)
-        FRAME.pack_into(data, start, len(data) - body, checksum)
+        payload = self._payload
+        self._encode_into(value, payload)
+        self.data += FRAME.pack(len(payload), zlib.crc32(payload))
+        self.data += payload
 
     def _plain(self, value: object) -> object:
         if isinstance(value, Headers):

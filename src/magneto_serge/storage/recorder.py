@@ -2,11 +2,10 @@
 
 The thread that carries the traffic pays for an append to a list and two additions. The writer
 thread sleeps until something is queued, lets a batch gather for ``GATHER`` seconds (less under
-pressure), redacts and encodes it into one reused buffer, and writes that in slices: each write
-gives the interpreter lock back, so that the traffic never waits long for it. Nothing is kept for an
-interaction once it is written.
+pressure), and hands it to the :class:`~magneto_serge.storage.scribe.Scribe`, which redacts, encodes
+and writes it. Nothing is kept for an interaction once it is written.
 
-Disk trouble never reaches the traffic. The first error is logged at once, kept, and raised by
+Disk trouble never reaches the traffic. The first error is logged at once and raised by
 :meth:`Recorder.finish`; what could not be written is dropped, what was written stays in the
 journal.
 """
@@ -25,10 +24,10 @@ from magneto_serge.messages import FileBody, Interaction
 
 from .assemble import assemble
 from .body_writer import BodySink, BodyWriter, Step
-from .frames import FrameBuffer
 from .journal import Journal, advice
 from .json_write import BodyRules
 from .names import CassettePaths
+from .scribe import Redact, Scribe
 
 log = logging.getLogger("magneto_serge")
 
@@ -36,11 +35,7 @@ GATHER = 0.05  # seconds; a quarter of what the journal may lag behind
 PRESSURE = 1024 * 1024  # bytes queued that wake the writer at once
 CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
 DRAINED = 2 * 1024 * 1024  # bytes waiting below which it may go on
-SLICE = 256 * 1024  # bytes encoded before a write
-SLICE_ITEMS = 64  # and interactions: about 0.3 ms of the interpreter lock
 INTERACTION = 1024  # bytes assumed for an interaction without its bodies
-
-Redact = Callable[[Interaction], Interaction]
 
 
 class Recorder:
@@ -55,9 +50,8 @@ class Recorder:
         self.count = 0
         self._paths = paths
         self._rules = rules
-        self._redact = redact
         self._journal = Journal.open(paths.journal, name)
-        self._frames = FrameBuffer(self._journal.bodies)
+        self._scribe = Scribe(self._journal, redact)
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
         self._wake_above = -1  # bytes in the queue above which the writer is to be told
@@ -69,9 +63,6 @@ class Recorder:
         self._waiting: list[Callable[[], None]] = []
         self._body_numbers = count(1)
         self._unfinished: set[BodySink] = set()
-        self._error: Exception | None = None
-        self._encoded = 0  # interactions in the buffer
-        self._lost = 0
         self._finishing = threading.Lock()
         self._done = False
         self._outcome: Path | CassetteError | None = None
@@ -163,8 +154,8 @@ class Recorder:
     def _finish(self, replace: bool) -> Path | None:
         keep = True
         try:
-            if self._error is not None:
-                raise self._failure(self._error)
+            if self._scribe.error is not None:
+                raise self._failure(self._scribe.error)
             if self.count:
                 self._assemble(replace)
             keep = False
@@ -175,7 +166,7 @@ class Recorder:
     def _failure(self, error: Exception) -> CassetteError:
         reason = error.strerror if isinstance(error, OSError) else repr(error)
         return CassetteError(
-            f"{self._lost} of {self.count} interactions could not be recorded to"
+            f"{self._scribe.lost} of {self.count} interactions could not be recorded to"
             f" {self._journal.path}: {reason}. {self._paths.cassette} is as it was before."
             f" {advice(self._journal.path)}"
         )
@@ -235,7 +226,7 @@ class Recorder:
             self._work.clear()
             self._hurry.clear()
             ended = self._ended
-        self._write(batch)
+        self._scribe.write(batch)
         return ended
 
     def _settle(self, ended: bool) -> None:
@@ -255,56 +246,3 @@ class Recorder:
             callback()
         except Exception:
             log.exception("a callback of the recorder failed")
-
-    def _write(self, batch: list[Interaction | Step]) -> None:
-        for start in range(0, len(batch), SLICE_ITEMS):
-            for item in batch[start : start + SLICE_ITEMS]:
-                self._perform(item)
-            self._flush()
-
-    def _perform(self, item: Interaction | Step) -> None:
-        if isinstance(self._error, OSError):
-            self._lost += type(item) is Interaction
-            return
-        try:
-            if isinstance(item, Interaction):
-                self._encode(item)
-            else:
-                item[0](item[1])
-        except Exception as error:  # noqa: BLE001 - kept, and raised by finish
-            self._lost += type(item) is Interaction
-            self._keep(error)
-
-    def _encode(self, interaction: Interaction) -> None:
-        if self._redact is not None:
-            interaction = self._redact(interaction)
-        _check_digests(interaction)
-        self._frames.add(interaction)
-        self._encoded += 1
-        if len(self._frames.data) > SLICE:
-            self._flush()
-
-    def _flush(self) -> None:
-        data = self._frames.data
-        if not data:
-            return
-        try:
-            self._journal.write(data)
-        except OSError as error:
-            self._lost += self._encoded
-            self._keep(error)
-        self._encoded = 0
-        del data[:]
-
-    def _keep(self, error: Exception) -> None:
-        log.error("recording to %s fails: %s", self._journal.path, error)
-        if not isinstance(self._error, OSError):
-            # Without its traceback, whose frames hold on to what was being written.
-            self._error = error.with_traceback(None)
-
-
-def _check_digests(interaction: Interaction) -> None:
-    response = interaction.response
-    for body in (interaction.request.body, response.body if response else b""):
-        if type(body) is FileBody and not body.sha256:
-            raise ValueError(f"the body in {body.path} has not been closed")

@@ -14,7 +14,8 @@ from magneto_serge.messages import Interaction
 from .json_format import read
 from .json_write import DEFAULT_RULES, BodyRules
 from .names import canonical_name, list_names, nearest, paths_of
-from .recorder import Recorder, Redact
+from .recorder import Recorder
+from .scribe import Redact
 
 
 class CassetteStore:
