@@ -44,11 +44,21 @@ class Dial:
         self._loop = loop
         self.pending = Pending(loop)
 
-    def accept(self, peer: tuple[Any, ...] = ("192.0.2.7", 80)) -> MockTransport:
-        """Let it succeed; return the origin's end."""
+    def accept(
+        self,
+        peer: tuple[Any, ...] | None = ("192.0.2.7", 80),
+        *,
+        choked: bool = False,
+        closed: bool = False,
+    ) -> MockTransport:
+        """Let it succeed; return the origin's end: ``choked`` or ``closed`` from the first."""
         protocol = self._factory()
         transport = MockTransport(self._loop, protocol, peer)
         protocol.connection_made(transport)
+        if choked:
+            transport.choke()
+        if closed:
+            transport.hang_up()
         self.pending.settle((transport, protocol))
         self._loop.run()
         return transport
@@ -139,9 +149,9 @@ class Stage:
         self.loop.run()
         return transport
 
-    def answer_dial(self) -> MockTransport:
-        """Let the oldest dial succeed; return the origin's end."""
-        return self.dialer.waiting.pop(0).accept()
+    def answer_dial(self, **how: Any) -> MockTransport:
+        """Let the oldest dial succeed, as `Dial.accept` does; return the origin's end."""
+        return self.dialer.waiting.pop(0).accept(**how)
 
     def fail_dial(self, kind: FailureKind = FailureKind.REFUSED, detail: str = "refused") -> None:
         """Let the oldest dial fail."""

@@ -49,11 +49,11 @@ class Pool:
         return connection
 
     def give_back(self, connection: UpstreamConnection) -> None:
-        """Keep a connection for reuse, or close it where there are enough."""
+        """Keep a connection for reuse; close it where there are enough, or it cannot be used."""
         idle = self._idle.get(connection.origin)
         if idle is None:
             idle = self._idle[connection.origin] = []
-        if len(idle) < IDLE_LIMIT and not connection.transport.is_closing():
+        if len(idle) < IDLE_LIMIT and connection.usable:
             idle.append(connection)
         else:
             connection.transport.close()

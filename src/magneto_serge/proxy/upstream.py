@@ -63,7 +63,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether a request can be sent on it now."""
-        return self.exchange is None and not self.transport.is_closing()
+        return self.exchange is None and not self._parser.broken and not self.transport.is_closing()
 
     def begin(self, exchange: Exchange, method: str) -> None:
         """Give the connection to an exchange until :meth:`finish`."""

@@ -76,6 +76,11 @@ class _Parser:
         """Whether bytes have come that have made no event yet: part of a head, say."""
         return self._silent > 0
 
+    @property
+    def broken(self) -> bool:
+        """Whether the peer has broken the protocol: nothing more can be read from it."""
+        return self._broken
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that ``data`` completes, in order; empty data makes none."""
         if self._broken:
@@ -334,6 +339,11 @@ class ResponseParser(_Parser):
         self._broken = True
         return [PeerBrokeProtocol(UpstreamProtocolError("The origin closed mid-message"))]
 
+    def on_message_begin(self) -> None:
+        """Refuse what nobody asked for, from its first byte on (RFC 9112 §9.2)."""
+        if not self._awaiting:
+            raise UpstreamProtocolError("Bytes beyond the response")
+
     def on_status(self, reason: bytes) -> None:
         """Take (a part of) the reason phrase."""
         self._reason += reason
@@ -346,8 +356,6 @@ class ResponseParser(_Parser):
         fields = self._take_fields()
         reason, self._reason = self._reason, b""
         self._between = False
-        if not self._awaiting:
-            raise UpstreamProtocolError("A second response to one request")
         if status < 200 and status != 101:
             self._events.append(InformationalReceived(status, reason, version, fields))
             return
