@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from base64 import b64encode
 from collections import deque
 from typing import TYPE_CHECKING, cast
-from urllib.parse import unquote
 
 from magneto_serge.errors import ClientProtocolError
 from magneto_serge.messages import Failure, FailureKind, FieldLine, Headers, Request
 from magneto_serge.proxy import answers
+from magneto_serge.proxy.addressing import Addressing
 from magneto_serge.proxy.connect import (
     ConnectedClient,
     h2_preface_refusal,
@@ -44,10 +43,8 @@ from magneto_serge.wire.events import (
     RequestReceived,
     StreamEnded,
 )
-from magneto_serge.wire.fields import first
 from magneto_serge.wire.http1 import RequestParser
 from magneto_serge.wire.serialize import CONTINUE
-from magneto_serge.wire.targets import refuse_fragment
 
 if TYPE_CHECKING:
     from magneto_serge.proxy.server import ProxyServer
@@ -55,8 +52,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("magneto_serge.proxy")
 
 _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
-_BASIC = b"Basic "
-_NOWHERE = Origin("", "", 0)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -66,21 +61,16 @@ class ClientConnection(asyncio.Protocol):
         "_backlog",
         "_close_after",
         "_cutting",
-        "_destination",
         "_discarding",
         "_ended",
         "_exchange",
-        "_from_target",
         "_head",
-        "_host_field",
-        "_host_of",
-        "_in_tunnel",
         "_parser",
         "_pump",
         "_raw",
         "_request",
         "_spool",
-        "_userinfo",
+        "addressing",
         "gate",
         "origin",
         "server",
@@ -96,7 +86,7 @@ class ClientConnection(asyncio.Protocol):
         self.origin = origin
         self.ticks = 0
         self.writable = True
-        self._in_tunnel = in_tunnel
+        self.addressing = Addressing(server, origin, in_tunnel=in_tunnel)
         self._parser = RequestParser(server.settings.max_header_size)
         self._backlog: deque[Event] = deque()
         self._close_after = False
@@ -109,11 +99,6 @@ class ClientConnection(asyncio.Protocol):
         self._spool: Spool | None = None
         self._pump: Pump | None = None
         self._raw: bytearray | None = None
-        self._userinfo: str | None = None
-        self._from_target = False
-        self._destination = origin or _NOWHERE
-        self._host_of = _NOWHERE
-        self._host_field = b""
 
     # --- asyncio.Protocol --------------------------------------------------------------------
 
@@ -279,11 +264,11 @@ class ClientConnection(asyncio.Protocol):
             if head.method == "CONNECT":
                 self._on_connect(head)
                 return
-            request = self._request_of(head)
+            request = self.addressing.request_of(head)
         except ClientProtocolError as error:
             self._on_malformed(error)
             return
-        if not request.scheme or (request.port == server.port and server.is_self(request.host)):
+        if request is None or (request.port == server.port and server.is_self(request.host)):
             self._refuse_origin_form(head)
             return
         self._request = request
@@ -360,74 +345,6 @@ class ClientConnection(asyncio.Protocol):
         log.warning("Refused a request with %d: %s", status, error)
         self._refuse(status, "malformed-request", "This request is not valid HTTP", str(error))
 
-    # --- which origin, and what to ask it ----------------------------------------------------
-
-    def _request_of(self, head: RequestReceived) -> Request:
-        """Return the request as its origin sees it; scheme "" where no origin is named."""
-        target = head.target
-        origin = self.origin
-        self._userinfo = None
-        self._from_target = True
-        if "#" in target:
-            refuse_fragment(target)
-        if target[0] != "/" and target != "*":
-            absolute = self.server.absolute_target(target)
-            named = absolute.origin
-            if origin is not None and named != origin:
-                raise ClientProtocolError(
-                    f"This connection serves {origin.scheme}://{origin.authority} only", 421
-                )
-            self._userinfo = absolute.userinfo
-            origin, target = named, absolute.target
-            if head.method == "OPTIONS" and head.target.count("/") == 2 and "?" not in target:
-                target = "*"  # RFC 9112 §3.2.4: an empty path in a proxied OPTIONS
-        elif origin is None:
-            return Request(head.method, "", "", 0, target)
-        elif target == "*" and head.method != "OPTIONS":
-            raise ClientProtocolError("The target * belongs to OPTIONS (RFC 9112 §3.2.4)")
-        else:
-            self._from_target = not self._in_tunnel
-        self._destination = origin
-        section = head.section
-        return Request(
-            head.method,
-            origin.scheme,
-            origin.host,
-            origin.port,
-            target,
-            Headers(head.fields) if section is None else section.headers,
-            b"",
-            head.version,
-        )
-
-    def host_field(self, request: Request, head: RequestReceived) -> bytes:
-        """Return the value of Host towards the origin.
-
-        In a tunnel it is the client's; elsewhere it comes from the target (RFC 9112 §3.2.2) or,
-        in reverse mode, from the upstream's URL.
-        """
-        if not self._from_target:
-            received = first(head.fields, b"host")
-            if received:
-                return received
-        destination = self._destination
-        if destination is not self._host_of:
-            self._host_of = destination
-            self._host_field = destination.host_field
-        return self._host_field
-
-    def extra_fields(self, request: Request) -> bytes:
-        """Return field lines to add: userinfo in the target becomes Basic credentials.
-
-        RFC 9110 §4.2.4 bars userinfo from the wire; RFC 7617 is what it has always meant.
-        """
-        if not self._userinfo or "authorization" in request.headers:
-            return b""
-        credentials = unquote(self._userinfo).encode()
-        if b":" not in credentials:
-            credentials += b":"
-        return b"Authorization: " + _BASIC + b64encode(credentials) + b"\r\n"
-
     def _on_connect(self, head: RequestReceived) -> None:
         if self.origin is not None:
             raise ClientProtocolError("CONNECT is for proxies; this connection serves an origin")
@@ -450,7 +367,7 @@ class ClientConnection(asyncio.Protocol):
         server.stats.forwarded += 1
         self._discarding = False
         sink = server.session.sink if keep else None
-        self._exchange = exchange = Exchange(self, request, head, self._destination, sink)
+        self._exchange = exchange = Exchange(self, request, head, self.addressing.destination, sink)
         exchange.start()
 
     def _replay(self, recording: Recording) -> None:

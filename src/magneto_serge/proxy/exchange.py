@@ -158,12 +158,12 @@ class Exchange:
     def _head_for(self, upstream: UpstreamConnection) -> bytes:
         head, request, client = self.head, self.request, self.client
         target = request.target
-        extra = client.extra_fields(request)
+        extra = client.addressing.extra_fields(request)
         if upstream.proxy is not None and request.scheme == "http":
             # RFC 9112 §3.2.2: to a proxy, absolute-form; "*" is asked for with an empty path.
             target = request.url
             extra += upstream.proxy.authorization
-        host = client.host_field(request, head)
+        host = client.addressing.host_field(head)
         section = head.section
         if section is not None and section.relayed_for == host and not extra:
             return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + section.relayed
