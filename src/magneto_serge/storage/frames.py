@@ -120,5 +120,5 @@ class FrameReader:
 
     def _rich(self, kind: type, value: Any) -> object:
         if kind is Headers:
-            return Headers((name, text) for name, text in value)
+            return Headers(map(tuple, value))
         return self.home / value  # an absolute path replaces the folder

@@ -1,9 +1,11 @@
 """Record interactions while traffic flows: a queue, a writer thread, a journal.
 
 The thread that carries the traffic pays for an append to a list and two additions. The writer
-thread sleeps until something is queued, lets a batch gather for ``GATHER`` seconds (less under
-pressure), and hands it to the :class:`~magneto_serge.storage.scribe.Scribe`, which redacts, encodes
-and writes it. Nothing is kept for an interaction once it is written.
+thread sleeps until something is queued and hands it to the
+:class:`~magneto_serge.storage.scribe.Scribe`, which redacts, encodes and writes it; then it lets a
+batch gather for ``GATHER`` seconds (less under pressure) before it looks again. So a lone
+interaction is on the disk at once, and a crowd costs few wake-ups. Nothing is kept for an
+interaction once it is written.
 
 Disk trouble never reaches the traffic. The first error is logged at once and raised by
 :meth:`Recorder.finish`; what could not be written is dropped, what was written stays in the
@@ -31,7 +33,7 @@ from .scribe import Redact, Scribe
 
 log = logging.getLogger("magneto_serge")
 
-GATHER = 0.05  # seconds; a quarter of what the journal may lag behind
+GATHER = 0.05  # seconds between batches; a quarter of what the journal may lag behind
 PRESSURE = 1024 * 1024  # bytes queued that wake the writer at once
 CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
 DRAINED = 2 * 1024 * 1024  # bytes waiting below which it may go on
@@ -209,12 +211,14 @@ class Recorder:
     # --- the writer thread --------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Write until the end; ``_hurry`` is set whenever the next batch should not wait."""
         ended = False
         while not ended:
             self._work.wait()
-            self._hurry.wait(GATHER)
             ended = self._write_queue()
             self._settle(ended)
+            if not ended:
+                self._hurry.wait(GATHER)
         for sink in tuple(self._unfinished):
             sink.close()
 
