@@ -151,6 +151,7 @@ class RequestParser(_Parser):
         self._target = b""
         self._head: RequestReceived | None = None
         self._closing = False
+        self._skipping = False  # llhttp takes the content of the request in hand for an upgrade
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         return httptools.HttpRequestParser(self)
@@ -176,15 +177,20 @@ class RequestParser(_Parser):
         return events
 
     def _upgraded(self, rest: bytes) -> None:
-        head = self._head
-        if head is not None and head.method != "CONNECT" and not head.upgrade:
-            if rest:  # an upgrade that we ignore: what follows is the next request
-                try:
-                    self._parser.feed_data(rest)
-                except httptools.HttpParserUpgrade as upgrade:
-                    self._upgraded(rest[upgrade.args[0] :])
-                except httptools.HttpParserError as error:
-                    self._fail(error, rest)
+        while (head := self._head) is not None and head.method != "CONNECT" and not head.upgrade:
+            # An upgrade that we ignore: what follows is its content, or the next request.
+            if self._skipping:
+                self._parser = self._new_parser()
+                self._parser.feed_data(_content_head(head))
+            if not rest:
+                return
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+                continue
+            except httptools.HttpParserError as error:
+                self._fail(error, rest)
             return
         super()._upgraded(rest)
 
@@ -207,6 +213,10 @@ class RequestParser(_Parser):
     def on_headers_complete(self) -> None:
         """Check the head and make its event."""
         parser = self._parser
+        if self._skipping:  # the head of `_content_head`, made up by us
+            self._skipping = False
+            self._target, self._fields = b"", []
+            return
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise ClientProtocolError(f"HTTP/{version} is not spoken on this connection", 505)
@@ -240,11 +250,20 @@ class RequestParser(_Parser):
             raise ClientProtocolError("A request needs exactly one Host field (RFC 9112 §3.2)")
         if head.framing is Framing.CHUNKED and version == "1.0":
             raise ClientProtocolError("Transfer-Encoding needs HTTP/1.1 (RFC 9112 §6.1)")
+        if not parser.should_upgrade() or version == "1.0":  # RFC 9110 §7.8: both are no offer
+            head.upgrade = b""
+        elif head.framing is not Framing.NONE and method != "CONNECT":
+            # httptools has no content in a request that offers an upgrade. A recipient may
+            # ignore the offer, so this one does, and reads the content.
+            head.upgrade = b""
+            self._skipping = True
         self._head = head
         self._events.append(head)
 
     def on_message_complete(self) -> None:
         """End the message."""
+        if self._skipping:
+            return
         self._between = True
         head = self._head
         trailers = self._take_fields()
@@ -256,6 +275,16 @@ class RequestParser(_Parser):
             self._events.append(StreamEnded(trailers))
         if not head.keep_alive and not head.upgrade and head.method != "CONNECT":
             self._closing = True
+
+
+def _content_head(head: RequestReceived) -> bytes:
+    """Return a head with the framing of ``head``, and no upgrade, for llhttp to read on after."""
+    return b"POST / HTTP/1.1\r\nHost: x\r\n%b%b\r\n" % (
+        b"Transfer-Encoding: chunked\r\n"
+        if head.framing is Framing.CHUNKED
+        else b"Content-Length: %d\r\n" % head.content_length,
+        b"" if head.keep_alive else b"Connection: close\r\n",
+    )
 
 
 def _read_request_field(head: RequestReceived, known: Known, value: bytes) -> None:
