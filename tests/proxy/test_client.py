@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 
-from magneto_serge.messages import FailureKind
+from magneto_serge.messages import FailureKind, FileBody
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.replay.modes import Mode
 
@@ -96,14 +97,24 @@ def test_nothing_is_answered_after_the_connection_was_to_close() -> None:
     assert stage.stats["replayed"] == 1
 
 
-def test_hundreds_of_large_recordings_can_be_pipelined() -> None:
-    """A long backlog of large answers is worked off without recursion."""
-    stage = Stage(Mode.HYBRID, [recorded(f"{URL}/big", bytes(70_000))])
+def test_hundreds_of_large_recordings_can_be_pipelined(tmp_path: Path) -> None:
+    """A long backlog of answers from side files is worked off without recursion."""
+    (tmp_path / "body").write_bytes(b"large")
+    body = FileBody(tmp_path / "body", 5, "")
+    stage = Stage(Mode.HYBRID, [recorded(f"{URL}/big", body)])
     client = stage.client()
     client.send(ask(f"{URL}/slow") + ask(f"{URL}/big") * 400)
     stage.answer_dial().send(answer(b"1"))
     answers = read_answers(client.take(), ["GET"] * 401)
-    assert {len(each.body) for each in answers[1:]} == {70_000}
+    assert {each.body for each in answers[1:]} == {b"large"}
+
+
+def test_hundreds_of_refused_upgrades_can_be_pipelined() -> None:
+    """Each offer of an upgrade interrupts the parser; going on is no recursion either."""
+    stage = Stage(Mode.REPLAY, [recorded()])
+    client = stage.client()
+    client.send(ask(f"{URL}/", "Connection: Upgrade", "Upgrade: x") * 400)
+    assert len(read_answers(client.take(), ["GET"] * 400)) == 400
 
 
 # --- a client that does not read ----------------------------------------------------------------

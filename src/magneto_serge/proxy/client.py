@@ -123,6 +123,9 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(h2_preface_refusal())
             self.transport.close()
             return
+        if self._backlog and type(waiting := self._backlog[-1]) is BytesAfterUpgrade:
+            waiting.data += data  # how it is to be read is undecided
+            return
         parser = self._parser
         # A head that comes in drips must not look alive: its clock starts with its first byte.
         if not parser.mid_message:

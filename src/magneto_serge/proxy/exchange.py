@@ -77,6 +77,7 @@ class Exchange:
     _retried = False
     _request_trailers: tuple[FieldLine, ...] = ()
     _response: ResponseReceived | None = None
+    _switching: ResponseReceived | None = None
     _chunked = False  # the response goes to the client in chunks
     _interim_seen = False
     _spool: Spool | None = None
@@ -288,7 +289,7 @@ class Exchange:
         """Pass the head on; returns whether the exchange is over."""
         if event.status == 101:
             if self.head.upgrade:
-                self._response = event
+                self._switching = event
                 return False  # its BytesAfterUpgrade comes next
             self._abandon_upstream()
             self._fail(Failure(FailureKind.BAD_RESPONSE, "101 to a request without an upgrade"))
@@ -341,7 +342,7 @@ class Exchange:
 
     def _switch(self, rest: bytes) -> None:
         """Leave HTTP: the origin has switched protocols (RFC 9110 §15.2.2)."""
-        response, upstream = self._response, self._upstream
+        response, upstream = self._switching, self._upstream
         if response is None or upstream is None:
             return
         if self._tape is not None:

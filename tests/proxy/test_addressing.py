@@ -1,4 +1,4 @@
-"""Which origin a request is for, and what that origin is asked (RFC 9112 §3.2)."""
+"""Which origin a request is for, and how it is addressed there (RFC 9112 §3.2)."""
 
 from __future__ import annotations
 
