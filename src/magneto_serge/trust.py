@@ -66,5 +66,10 @@ class Trust:
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment that makes a child trust us, and writes the file it names."""
         bundle = write_bundle(self.authority, self.data_dir, environ)
-        # Node adds to its own trust, so the one certificate is enough, and quicker to read.
-        return {**trust_variables(bundle), "NODE_EXTRA_CA_CERTS": str(self.authority.cert_path)}
+        return {
+            **trust_variables(bundle),
+            # Node adds to its own trust, so the one certificate is enough, and quicker to read.
+            "NODE_EXTRA_CA_CERTS": str(self.authority.cert_path),
+            # An npmrc with a `cafile` (companies write one) makes npm ignore Node's trust.
+            "npm_config_cafile": str(bundle),
+        }

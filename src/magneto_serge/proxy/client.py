@@ -198,6 +198,8 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             exchange.ticks += 1
+            if self.gate.reasons & Hold.DISK:  # neither side's fault
+                exchange.ticks = 0
             if exchange.ticks * interval <= settings.idle_timeout:
                 return
             if self.writable and not self._client_is_due():
@@ -257,7 +259,6 @@ class ClientConnection(asyncio.Protocol):
 
     def _on_request(self, head: RequestReceived) -> None:
         server = self.server
-        server.stats.requests += 1
         self._head = head
         self._close_after = not head.keep_alive or server.draining
         try:
@@ -275,6 +276,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse_origin_form(head)
             return
         self._request = request
+        server.stats.requests += 1
         session = server.session
         if head.ended:
             self._act(session.decide(request))
