@@ -11,7 +11,8 @@ colon, malformed chunks. This module adds what llhttp leaves to its user:
 * responses without content by virtue of the request (HEAD, 2xx to CONNECT; §6.3).
 
 A parser belongs to one connection. ``feed`` never raises for what a peer sent: bad bytes become a
-final ``PeerBrokeProtocol``, after the events of everything that was good before them.
+final ``PeerBrokeProtocol``, after the events of everything that was good before them. Where the
+bytes were cut on their way makes no difference to what comes out.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ _NO_CONTENT = ("HEAD", "CONNECT")  # whose responses end with their head
 # make it a list to some readers.
 _HOST_FIELD = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [/*h]")  # token SP, and a likely target
+# Token, SP, and a likely target, as far as they have come.
+_METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?\Z| [/*h])")
+_START_KEPT = 32  # bytes; the longest method that llhttp knows has 13
 
 
 class _Parser:
@@ -65,6 +68,8 @@ class _Parser:
         self._fields: list[FieldLine] = []
         self._between = True  # no message is under way, as far as llhttp knows
         self._silent = 0  # bytes fed since the last event
+        self._carried = 0  # bytes in the last feed with events: a head may have begun in it
+        self._start = b""  # what is silent so far, while it is short
         self._broken = False
         self._parser = self._new_parser()
 
@@ -96,9 +101,12 @@ class _Parser:
         if events:
             self._events = []
             self._silent = 0
+            self._carried = len(data)
         elif self._silent > self._max_header_size:
             self._broken = True
             return [PeerBrokeProtocol(self._too_large())]
+        elif self._silent <= _START_KEPT:
+            self._start = data if self._silent == len(data) else self._start + data
         return events
 
     def _upgraded(self, rest: bytes) -> None:
@@ -120,23 +128,28 @@ class _Parser:
             return UpstreamProtocolError(message)
         return ClientProtocolError(message, 431)  # RFC 6585 §5
 
-    def _take_fields(self) -> tuple[FieldLine, ...]:
+    def _take_fields(self, start: bytes = b"") -> tuple[FieldLine, ...]:
         fields = self._fields
         self._fields = []
-        # A section over the limit that `feed` has not stopped is completed by the feed in hand;
-        # adding up is for that case only.
+        limit = self._max_header_size
+        # A section over the limit that `feed` has not stopped is completed by the feed in hand,
+        # and may have begun behind the last event; adding up is for that case only.
         if (
-            self._silent > self._max_header_size
-            and sum(len(name) + len(value) + 4 for name, value in fields) > self._max_header_size
+            self._carried + self._silent > limit
+            and len(start) + sum(len(name) + len(value) + 4 for name, value in fields) > limit
         ):
             raise self._too_large()
         return tuple(fields)
 
     # --- callbacks common to both directions -------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """Note the first byte of a message."""
+        self._between = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field line, of the header or the trailer section."""
-        self._fields.append((name, value))
+        self._fields.append((name, value.rstrip(b" \t")))  # RFC 9112 §5.1; llhttp strips the front
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of content."""
@@ -197,18 +210,26 @@ class RequestParser(_Parser):
     def _fail(self, error: httptools.HttpParserError, data: bytes) -> None:
         if self._closing:  # the error is llhttp's "data after Connection: close"
             return
-        if isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(data):
-            self._broken = True
-            refusal = ClientProtocolError("Unknown method", 501)  # RFC 9110 §15.6.2
-            self._events.append(PeerBrokeProtocol(refusal))
-            return
+        # Behind something good in the same read, nobody can tell where the method begins.
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and not self._events:
+            start = self._start if len(self._start) == self._silent - len(data) else b""
+            if _METHOD.match(start + data):
+                self._broken = True
+                refusal = ClientProtocolError("Unknown method", 501)  # RFC 9110 §15.6.2
+                self._events.append(PeerBrokeProtocol(refusal))
+                return
         super()._fail(error, data)
+
+    def _too_large(self) -> ProtocolError:
+        if len(self._target) * 2 > self._max_header_size:  # the larger part of what was too much
+            return ClientProtocolError("Request target too long", 414)  # RFC 9110 §15.5.15
+        return super()._too_large()
 
     def on_url(self, target: bytes) -> None:
         """Take (a part of) the request target."""
         self._target += target
         if len(self._target) > self._max_header_size:
-            raise ClientProtocolError("Request target too long", 414)  # RFC 9110 §15.5.15
+            raise self._too_large()
 
     def on_headers_complete(self) -> None:
         """Check the head and make its event."""
@@ -220,7 +241,7 @@ class RequestParser(_Parser):
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise ClientProtocolError(f"HTTP/{version} is not spoken on this connection", 505)
-        fields = self._take_fields()
+        fields = self._take_fields(self._target)
         raw_method = parser.get_method()  # type: ignore[union-attr]  # ours is a request parser
         method = _METHODS.get(raw_method)
         if method is None:
@@ -234,7 +255,6 @@ class RequestParser(_Parser):
             keep_alive=parser.should_keep_alive(),
         )
         self._target = b""
-        self._between = False
         hosts = 0
         for name, value in fields:
             known = KNOWN.get(name.lower())
@@ -248,11 +268,13 @@ class RequestParser(_Parser):
                 _read_request_field(head, known, value)
         if hosts != 1 and (hosts or version == "1.1"):
             raise ClientProtocolError("A request needs exactly one Host field (RFC 9112 §3.2)")
-        if head.framing is Framing.CHUNKED and version == "1.0":
-            raise ClientProtocolError("Transfer-Encoding needs HTTP/1.1 (RFC 9112 §6.1)")
-        if not parser.should_upgrade() or version == "1.0":  # RFC 9110 §7.8: both are no offer
-            head.upgrade = b""
-        elif head.framing is not Framing.NONE and method != "CONNECT":
+        if version == "1.0":
+            _as_http_1_0(head)
+        if method == "CONNECT" and head.framing is not Framing.NONE:
+            raise ClientProtocolError("CONNECT has no content (RFC 9110 §9.3.6)")
+        if not parser.should_upgrade():
+            head.upgrade = b""  # RFC 9110 §7.8: an offer stands in Connection as well
+        elif head.framing is not Framing.NONE:
             # httptools has no content in a request that offers an upgrade. A recipient may
             # ignore the offer, so this one does, and reads the content.
             head.upgrade = b""
@@ -275,6 +297,16 @@ class RequestParser(_Parser):
             self._events.append(StreamEnded(trailers))
         if not head.keep_alive and not head.upgrade and head.method != "CONNECT":
             self._closing = True
+
+
+def _as_http_1_0(head: RequestReceived) -> None:
+    """Leave out what HTTP/1.0 does not know; raises ClientProtocolError for a transfer coding."""
+    if head.framing is Framing.CHUNKED:
+        raise ClientProtocolError("Transfer-Encoding needs HTTP/1.1 (RFC 9112 §6.1)")
+    head.upgrade = b""  # RFC 9110 §7.8
+    head.expect_continue = False  # RFC 9110 §10.1.1
+    if b"close" in head.nominated:  # even beside keep-alive (RFC 9112 §9.3)
+        head.keep_alive = False
 
 
 def _content_head(head: RequestReceived) -> bytes:
@@ -363,7 +395,7 @@ class ResponseParser(_Parser):
         if head is not None and head.framing is Framing.CLOSE:
             self._awaiting = False
             return [StreamEnded(())]
-        if head is None and not self._silent:
+        if head is None and self._between and not self._silent:
             return []
         self._broken = True
         return [PeerBrokeProtocol(UpstreamProtocolError("The origin closed mid-message"))]
@@ -372,6 +404,7 @@ class ResponseParser(_Parser):
         """Refuse what nobody asked for, from its first byte on (RFC 9112 §9.2)."""
         if not self._awaiting:
             raise UpstreamProtocolError("Bytes beyond the response")
+        self._between = False
 
     def on_status(self, reason: bytes) -> None:
         """Take (a part of) the reason phrase."""
@@ -381,10 +414,13 @@ class ResponseParser(_Parser):
         """Check the head and make its event."""
         parser = self._parser
         status = parser.get_status_code()  # type: ignore[union-attr]  # ours is a response parser
-        version = "HTTP/1.1" if parser.get_http_version() == "1.1" else "HTTP/1.0"
-        fields = self._take_fields()
+        version = "HTTP/" + parser.get_http_version()
+        if version != "HTTP/1.1" and version != "HTTP/1.0":
+            raise UpstreamProtocolError(f"{version} in answer to HTTP/1.1")
+        fields = self._take_fields(self._reason)
         reason, self._reason = self._reason, b""
-        self._between = False
+        if status < 100:
+            raise UpstreamProtocolError(f"{status} is no status code (RFC 9110 §15)")
         if status < 200 and status != 101:
             self._events.append(InformationalReceived(status, reason, version, fields))
             return
@@ -411,8 +447,12 @@ class ResponseParser(_Parser):
             self._stale = True
         elif status in (101, 204, 304):
             head.framing = Framing.NONE
-        head.keep_alive = head.framing is not Framing.CLOSE and (
-            b"close" not in options if version == "HTTP/1.1" else b"keep-alive" in options
+            if status == 101 and not parser.should_upgrade():
+                raise UpstreamProtocolError("101 without an Upgrade (RFC 9110 §15.2.2)")
+        head.keep_alive = (
+            head.framing is not Framing.CLOSE
+            and b"close" not in options
+            and (version == "HTTP/1.1" or _keeps_http_1_0(head, options))
         )
         self._head = head
         self._events.append(head)
@@ -443,3 +483,8 @@ class ResponseParser(_Parser):
             head.ended = True
         else:
             self._events.append(StreamEnded(trailers))
+
+
+def _keeps_http_1_0(head: ResponseReceived, options: set[bytes]) -> bool:
+    """Whether an HTTP/1.0 origin keeps the connection: never after faulty framing (§6.1, §9.3)."""
+    return b"keep-alive" in options and head.framing is not Framing.CHUNKED

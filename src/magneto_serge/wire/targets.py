@@ -19,6 +19,8 @@ from magneto_serge.messages import DEFAULT_PORTS
 _HOST = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?)\]|([A-Za-z0-9._~!$&'()*+;=%-]+))"
 )
+# RFC 3986 §3.2.1. With a raw "@" or "\\" in it, readers would find the host in different places.
+_USERINFO = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%-]*")
 
 
 class Authority(NamedTuple):
@@ -33,13 +35,15 @@ def parse_authority(text: str, default_port: int | None) -> Authority:
     """Read ``[userinfo@]host[:port]``.
 
     Raises ClientProtocolError where the host or port is missing or malformed; ``default_port``
-    None makes the port mandatory (authority-form, RFC 9112 §3.2.3).
+    None makes the port mandatory and refuses userinfo (authority-form, RFC 9112 §3.2.3).
     """
     userinfo, at, rest = text.rpartition("@")
     match = _HOST.match(rest)
-    if match is None:
+    if match is None or _USERINFO.fullmatch(userinfo) is None:
         raise ClientProtocolError(f"The request names no valid host: {text!r}")
     port_text = rest[match.end() :]
+    if at and default_port is None:
+        raise ClientProtocolError(f"CONNECT takes no user information: {text!r}")
     if port_text in ("", ":"):
         if default_port is None:
             raise ClientProtocolError(f"CONNECT needs host:port, not {text!r}")

@@ -1,0 +1,1 @@
+"""Tests of bytes and events, and the messages that they are all fed."""
