@@ -1,0 +1,369 @@
+"""What is kept of an exchange: when it is handed over, with which bodies, fields and times."""
+
+from __future__ import annotations
+
+import pytest
+
+from magneto_serge.messages import FileBody, body_size
+from magneto_serge.proxy import tape
+from magneto_serge.replay.modes import Mode
+
+from .mock_transport import MockTransport
+from .stage import Stage
+from .traffic import URL, answer, ask, chunked, read_answers
+
+
+class Clock:
+    """A clock that stands still until it is moved; in ms."""
+
+    def __init__(self) -> None:
+        self.ms = 5_000.0
+
+    def perf_counter(self) -> float:
+        """Return seconds, as `time.perf_counter` does."""
+        return self.ms / 1000
+
+    def time(self) -> float:
+        """Return seconds since the epoch."""
+        return 1_700_000_000.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of recordings."""
+    clock = Clock()
+    monkeypatch.setattr(tape, "time", clock)
+    return clock
+
+
+def recording(**settings: int) -> tuple[Stage, MockTransport]:
+    """Return a stage that records, and a client on it."""
+    stage = Stage(Mode.RECORD, **settings)
+    return stage, stage.client()
+
+
+def test_interaction_is_kept_in_full() -> None:
+    """Both messages as they were on the wire: fields in order and case, trailers, the peer."""
+    stage, client = recording()
+    body = chunked(b"ask", b"ing", trailers=b"Asked: 1\r\n")
+    fields = ("X-One: 1", "x-one: 2", "Transfer-Encoding: chunked")
+    client.send(ask(f"{URL}/a?b=c", *fields, method="POST") + body)
+    stage.answer_dial(peer=("2001:db8::1", 80, 0, 0)).send(
+        b"HTTP/1.1 201 So Be It\r\nSet-Cookie: a\r\nset-cookie: b\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"answer", trailers=b"Sum: 1\r\n")
+    )
+    (kept,) = stage.sink.interactions
+    request, response = kept.request, kept.response
+    assert (request.method, request.url, request.version) == ("POST", f"{URL}/a?b=c", "HTTP/1.1")
+    assert list(request.headers) == [
+        ("Host", "origin.test"),
+        ("X-One", "1"),
+        ("x-one", "2"),
+        ("Transfer-Encoding", "chunked"),
+    ]
+    assert (request.body, list(request.trailers)) == (b"asking", [("Asked", "1")])
+    assert response is not None
+    assert (response.status, response.reason, response.version) == (201, "So Be It", "HTTP/1.1")
+    assert response.headers.get_all("set-cookie") == ["a", "b"]
+    assert (response.body, list(response.trailers)) == (b"answer", [("Sum", "1")])
+    assert kept.peer == "[2001:db8::1]:80"
+    assert kept.failure is None
+
+
+def test_old_origin_is_recorded_as_such() -> None:
+    """The version and the phrase of an HTTP/1.0 origin are kept, Latin-1 and all."""
+    stage, client = recording()
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(b"HTTP/1.0 200 Tr\xe8s bien\r\nX: \xe9\r\n\r\nbody")
+    origin.hang_up()
+    response = stage.sink.interactions[0].response
+    assert response is not None
+    assert (response.version, response.reason, response.body) == ("HTTP/1.0", "Très bien", b"body")
+    assert response.headers.raw == ((b"X", b"\xe9"),)
+
+
+def test_what_was_said_to_the_proxy_is_not_kept() -> None:
+    """Proxy-Authorization and Proxy-Connection are no part of what was said to the origin."""
+    stage = Stage(Mode.RECORD, proxy_auth="u:p")
+    client = stage.client()
+    fields = ("Proxy-Authorization: Basic dTpw", "Proxy-Connection: keep-alive", "X: y")
+    client.send(ask(f"{URL}/", *fields, method="POST", body=b"body"))
+    stage.answer_dial().send(answer())
+    (kept,) = stage.sink.interactions
+    assert [name for name, _ in kept.request.headers] == ["Host", "X", "Content-Length"]
+    assert kept.request.body == b"body"
+
+
+def test_interim_responses_are_kept_but_not_100() -> None:
+    """103 belongs to the answer; 100 is a matter between two hops."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Expect: 100-continue", "Content-Length: 1", method="POST") + b"x")
+    origin = stage.answer_dial()
+    origin.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    origin.send(answer())
+    (early,) = stage.sink.interactions[0].informational
+    assert (early.status, list(early.headers)) == (103, [("Link", "</a>")])
+
+
+def when_recorded(stage: Stage, client: MockTransport) -> list[tuple[bytes, bool]]:
+    """Return a list that gets what the client had, and if it was connected, at each record."""
+    seen: list[tuple[bytes, bool]] = []
+    stage.sink.on_record = lambda _: seen.append((bytes(client.arrived), client.open))
+    return seen
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(b"hello"),
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"hello"),
+        b"HTTP/1.1 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nbad",
+    ],
+)
+def test_cassette_is_told_before_the_client(said: bytes) -> None:
+    """Whoever has the whole response, or the end of it, can rely on its being recorded."""
+    stage, client = recording()
+    seen = when_recorded(stage, client)
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(said)
+    origin.hang_up()
+    assert len(seen) == 1
+    assert seen[0] != (client.take(), client.open)
+
+
+def test_cassette_is_told_of_a_failure_before_the_client() -> None:
+    """A 502 too is recorded before it is sent."""
+    stage, client = recording()
+    seen = when_recorded(stage, client)
+    client.send(ask())
+    stage.fail_dial()
+    assert seen == [(b"", True)]
+    read_answers(client.take(), ["GET"])
+
+
+def test_nothing_is_kept_in_passthrough() -> None:
+    """Where nothing is recorded the recorder hears nothing."""
+    stage = Stage(Mode.PASSTHROUGH)
+    client = stage.client()
+    client.send(ask())
+    stage.answer_dial().send(answer(b"hello"))
+    assert stage.sink.interactions == []
+    assert "recorded" not in stage.stats
+
+
+def test_ignored_host_is_not_kept() -> None:
+    """A host that the user asked to leave alone is forwarded and not recorded, in any mode."""
+    for mode in (Mode.RECORD, Mode.REPLAY, Mode.HYBRID):
+        stage = Stage(mode, [], ignore_hosts=("origin.test",))
+        client = stage.client()
+        client.send(ask())
+        stage.answer_dial().send(answer(b"hello"))
+        read_answers(client.take(), ["GET"])
+        assert stage.sink.interactions == []
+
+
+def test_large_bodies_go_to_the_disk_as_they_come() -> None:
+    """Over the memory limit a body is written piece by piece, both ways."""
+    stage, client = recording(memory_limit=1000)
+    client.send(ask(f"{URL}/", "Content-Length: 3000", method="PUT"))
+    origin = stage.answer_dial()
+    for _ in range(3):
+        client.send(bytes(1000))
+    assert len(stage.sink.bodies[0].data) == 3000
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
+    origin.send(b"x" * 1000)
+    assert len(stage.sink.bodies) == 1
+    origin.send(b"x" * 1000)
+    (kept,) = stage.sink.interactions
+    assert isinstance(kept.request.body, FileBody)
+    assert isinstance(kept.response.body, FileBody)
+    assert (body_size(kept.request.body), body_size(kept.response.body)) == (3000, 2000)
+    assert stage.sink.bodies[1].data == b"x" * 2000
+
+
+# --- times ---------------------------------------------------------------------------------------
+
+
+def streamed(stage: Stage, client: MockTransport, clock: Clock, *pauses: float) -> object:
+    """Have a response come in pieces of 10 bytes, each after a pause in ms; return its times."""
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (10 * len(pauses)))
+    for pause in pauses:
+        clock.ms += pause
+        origin.send(bytes(10))
+    (kept,) = stage.sink.interactions
+    assert sum(size for size, _ in kept.chunks) in (0, 10 * len(pauses))
+    return kept.chunks
+
+
+@pytest.mark.parametrize(
+    ("pauses", "chunks"),
+    [
+        ((5,), ()),
+        ((500,), ()),
+        ((5, 20), ()),
+        ((5, 21), ((10, 5.0), (10, 26.0))),
+        ((5, 0, 21), ((20, 5.0), (10, 26.0))),
+        ((5, 0.9, 21), ((20, 5.0), (10, 26.9))),
+        ((5, 1.0, 21), ((10, 5.0), (10, 6.0), (10, 27.0))),
+        ((0, 0.4, 0.4, 0.4, 30), ((30, 0.0), (10, 1.2), (10, 31.2))),
+        ((5, 10, 10), ()),
+        ((5, 10, 11), ((10, 5.0), (10, 15.0), (10, 26.0))),
+    ],
+)
+def test_times_of_a_stream(
+    clock: Clock, pauses: tuple[float, ...], chunks: tuple[tuple[int, float], ...]
+) -> None:
+    """More than one piece over more than 20 ms is a stream; pieces within 1 ms are one."""
+    stage, client = recording()
+    assert streamed(stage, client, clock, *pauses) == chunks
+
+
+def test_times_of_an_exchange(clock: Clock) -> None:
+    """The start is a date; the first byte and the end are ms since then."""
+    stage, client = recording()
+    client.send(ask())
+    clock.ms += 10
+    origin = stage.answer_dial()
+    clock.ms += 20.5
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n")
+    clock.ms += 30.25
+    origin.send(b"x")
+    (kept,) = stage.sink.interactions
+    assert (kept.started, kept.first_byte_ms, kept.total_ms) == (1_700_000_000.0, 30.5, 60.75)
+
+
+def test_interim_response_is_not_the_first_byte(clock: Clock) -> None:
+    """The time to the first byte is that of the final response."""
+    stage, client = recording()
+    client.send(ask())
+    origin = stage.answer_dial()
+    clock.ms += 5
+    origin.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    clock.ms += 5
+    origin.send(answer())
+    assert stage.sink.interactions[0].first_byte_ms == 10
+
+
+def test_failure_has_no_first_byte(clock: Clock) -> None:
+    """Where no response came there is no time for it."""
+    stage, client = recording()
+    client.send(ask())
+    clock.ms += 12
+    stage.fail_dial()
+    (kept,) = stage.sink.interactions
+    assert (kept.first_byte_ms, kept.total_ms) == (None, 12)
+
+
+# --- a disk that is behind -----------------------------------------------------------------------
+
+
+def test_congested_disk_holds_both_sides() -> None:
+    """While the recorder is behind neither side is read; afterwards both are."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Content-Length: 10", method="POST") + b"hello")
+    origin = stage.answer_dial()
+    stage.sink.congested = True
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    assert not client.reading
+    assert not origin.reading
+    stage.sink.drained()
+    stage.loop.run()
+    assert client.reading
+    assert origin.reading
+
+
+def test_congested_disk_holds_an_upload() -> None:
+    """A request body counts like any."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Content-Length: 10", method="POST"))
+    origin = stage.answer_dial()
+    stage.sink.congested = True
+    client.send(b"hello")
+    assert not client.reading
+    assert origin.take().endswith(b"hello")
+    stage.sink.drained()
+    stage.loop.run()
+    client.send(b"world")
+    assert origin.take() == b"world"
+
+
+def test_congestion_is_asked_about_once() -> None:
+    """However many exchanges wait, the recorder is asked to call back once for all of them."""
+    stage, client = recording()
+    other = stage.client()
+    for each in (client, other):
+        each.send(ask(f"{URL}/", "Content-Length: 10", method="POST"))
+    origins = [stage.answer_dial(), stage.answer_dial()]
+    stage.sink.congested = True
+    client.send(b"hello")
+    other.send(b"hello")
+    assert len(stage.sink.waiting) == 1
+    stage.sink.drained()
+    stage.loop.run()
+    assert client.reading
+    assert other.reading
+    assert all(origin.reading for origin in origins)
+
+
+def test_congestion_at_the_end_holds_the_client() -> None:
+    """A finished exchange may have filled the disk: the next request waits, the answer does not."""
+    stage, client = recording()
+    stage.sink.congested = True
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(answer())
+    read_answers(client.take(), ["GET"])
+    assert not client.reading
+    assert origin.reading
+    stage.sink.drained()
+    stage.loop.run()
+    assert client.reading
+
+
+def test_client_that_goes_while_the_disk_is_behind() -> None:
+    """Its exchange is forgotten when the recorder calls back."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Content-Length: 10", method="POST"))
+    stage.answer_dial()
+    stage.sink.congested = True
+    client.send(b"hello")
+    client.hang_up()
+    stage.sink.drained()
+    stage.loop.run()
+
+
+def test_proxy_may_stop_while_the_disk_is_behind() -> None:
+    """The recorder may call back when the loop is gone: then nobody waits."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Content-Length: 10", method="POST"))
+    stage.answer_dial()
+    stage.sink.congested = True
+    client.send(b"hello")
+
+    def closed(*_: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    stage.loop.call_soon_threadsafe = closed  # type: ignore[method-assign]
+    stage.sink.drained()
+
+
+def test_waiting_for_the_disk_is_nobody_s_timeout() -> None:
+    """An exchange that the disk holds up is not blamed on the origin or the client."""
+    stage = Stage(Mode.RECORD, idle_timeout=10.0)
+    client = stage.client()
+    client.send(ask())
+    origin = stage.answer_dial()
+    stage.sink.congested = True
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    stage.pass_time(30)
+    stage.sink.drained()
+    stage.loop.run()
+    origin.send(b"world")
+    assert read_answers(client.take(), ["GET"])[0].body == b"helloworld"
