@@ -111,6 +111,41 @@ class MockTask:
         self._callbacks.append(callback)
 
 
+class TlsLayer(asyncio.BufferedProtocol):
+    """Stands in for asyncio's TLS protocol: keeps what comes, and gives up its buffer by bits."""
+
+    def __init__(self, loop: MockLoop, inner: Any, context: Any, how: dict[str, Any]) -> None:
+        self.pending = Pending(loop)
+        self.inner = inner
+        self.context = context
+        self.how = how
+        self.received = b""
+        self._buffer = bytearray(7)
+        self._made = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._made = True
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return room for a little."""
+        assert self._made, "bytes before connection_made are lost"
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was put there."""
+        self.received += self._buffer[:nbytes]
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the mock transport delivers."""
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail, as a handshake does that loses its connection."""
+        if not self.pending.settled:
+            self.pending.settle(error=exc or ConnectionResetError("lost in the handshake"))
+
+
 class MockLoop:
     """A loop without I/O; ``now`` is its clock, in seconds."""
 
@@ -118,6 +153,7 @@ class MockLoop:
         self.now = 1000.0
         self._ready: deque[Callable[[], None]] = deque()
         self._timers: list[Later] = []
+        self.tls: list[TlsLayer] = []
 
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Run ``callback`` in the next turn."""
@@ -141,19 +177,30 @@ class MockLoop:
         socket = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 8888))
         return SimpleNamespace(sockets=[socket], close=lambda: None)
 
+    async def start_tls(self, transport: Any, protocol: Any, context: Any, **how: Any) -> Any:
+        """Put a layer between transport and protocol, and wait until the test settles it."""
+        layer = TlsLayer(self, protocol, context, how)
+        self.tls.append(layer)
+        transport.pause_reading()
+        transport.set_protocol(layer)
+        self.call_soon(layer.connection_made, transport)
+        self.call_soon(transport.resume_reading)
+        return await layer.pending
+
     def run(self) -> None:
         """Turn until nothing is ready."""
-        while self._ready:
-            self._ready.popleft()()
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)  # type: ignore[arg-type]
+        try:
+            while self._ready:
+                self._ready.popleft()()
+        finally:
+            asyncio._set_running_loop(outer)
 
     def run_until_complete(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that waits for nothing but us."""
-        asyncio._set_running_loop(self)  # type: ignore[arg-type]
-        try:
-            task = self.create_task(work)
-            self.run()
-        finally:
-            asyncio._set_running_loop(None)
+        task = self.create_task(work)
+        self.run()
         assert task.finished
         if (error := task.exception()) is not None:
             raise error

@@ -145,13 +145,13 @@ class MockTransport(asyncio.Transport):
     def send(self, data: bytes) -> None:
         """Have one segment arrive."""
         self._inbox.append(data)
-        self._deliver()
+        self._loop.call_soon(self._deliver)
         self._loop.run()
 
     def half_close(self) -> None:
         """End the peer's half."""
         self._inbox.append(None)
-        self._deliver()
+        self._loop.call_soon(self._deliver)
         self._loop.run()
 
     def hang_up(self, error: Exception | None = None) -> None:

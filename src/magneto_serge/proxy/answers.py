@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import msgspec
 
-from magneto_serge.messages import Failure, FailureKind, FieldLine, FileBody, Interaction, Response
+from magneto_serge.messages import (
+    Failure,
+    FailureKind,
+    FieldLine,
+    FileBody,
+    Interaction,
+    Response,
+    body_size,
+)
 from magneto_serge.replay.misses import Miss
 from magneto_serge.wire.events import Framing
 from magneto_serge.wire.fields import NEVER_NOMINATED, connection_options, first
@@ -129,16 +137,16 @@ def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encod
     """
     response, failure = interaction.response, interaction.failure
     head_only = interaction.request.method == "HEAD"
-    if response is None:
-        failure = failure or Failure(FailureKind.RESET)
-        whole = failure_answer(failure, close=not keep_alive, head_only=head_only)
-        return Encoded(whole, close=not keep_alive)
     interim = b""
     if version == "HTTP/1.1":
         interim = b"".join(
             response_head(early.status, early.reason.encode("latin-1"), early.headers.raw)
             for early in interaction.informational
         )
+    if response is None:
+        failure = failure or Failure(FailureKind.RESET)
+        whole = failure_answer(failure, close=not keep_alive, head_only=head_only)
+        return Encoded(interim + whole, close=not keep_alive)
     cut = None if failure is None else failure.kind
     encoded = _encode_final(response, interaction.chunks, head_only, version, keep_alive, cut)
     encoded.head = interim + encoded.head
@@ -153,14 +161,14 @@ def _encode_final(
     keep_alive: bool,
     cut: FailureKind | None,
 ) -> Encoded:
-    body = response.body
+    body = response.body if body_size(response.body) else b""
     fields = response.headers.raw
     nominated = _nominated(fields)
     bodiless = head_only or response.status in (204, 304)
     framing = _recorded_framing(response)
     if framing is Framing.CHUNKED and version != "HTTP/1.1":
         framing = Framing.CLOSE
-    size = body.size if isinstance(body, FileBody) else len(body)
+    size = body_size(body)
     close = not keep_alive or cut is not None or (framing is Framing.CLOSE and not bodiless)
     connection = b"close" if close else b"keep-alive" if version != "HTTP/1.1" else b""
     head = response_head(
