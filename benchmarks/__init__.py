@@ -8,6 +8,6 @@ Three commands, each of which starts what it needs on loopback, prints a Markdow
     python -m benchmarks.memory        resident memory under many exchanges and very large bodies
 
 ``_rows`` are those of the throughput table, ``_traffic`` is the traffic that is measured, ``_load``
-drives wrk, ``_programs`` starts and stops the programs, ``_origin`` is one of them, ``_report``
-prints. ``docs/benchmarks.md`` says what the figures mean.
+drives wrk, ``_programs`` starts and stops the programs, ``_origin`` is one of them, ``_watch`` sees
+who used the processors, ``_report`` prints. ``docs/benchmarks.md`` says what the figures mean.
 """

@@ -18,16 +18,16 @@ from benchmarks._traffic import NGINX_ANSWER, NGINX_FORWARD, RECORDINGS
 
 @dataclass
 class Stage:
-    """Where a measurement takes place: a ``folder``, and the port of the origin."""
+    """Where a measurement takes place: a ``folder``, and the origin that is forwarded to."""
 
     folder: Path
-    origin: int
+    origin: Program
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def authority(self) -> str:
         """The origin's authority, which every request names."""
-        return f"127.0.0.1:{self.origin}"
+        return f"127.0.0.1:{self.origin.port}"
 
     def fresh(self, name: str) -> str:
         """Return ``name`` with a number that no other has."""
@@ -60,11 +60,11 @@ class Row:
 
 
 ROWS = [
-    Row("HAProxy", lambda stage, name: _programs.haproxy(name, stage.origin, stage.folder)),
+    Row("HAProxy", lambda stage, name: _programs.haproxy(name, stage.origin.port, stage.folder)),
     Row(
         "nginx forwarding",
         lambda stage, name: _programs.nginx(
-            name, NGINX_FORWARD, stage.folder, upstream=stage.origin
+            name, NGINX_FORWARD, stage.folder, upstream=stage.origin.port
         ),
     ),
     Row(

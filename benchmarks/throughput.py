@@ -14,7 +14,6 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +23,10 @@ from benchmarks._load import Load
 from benchmarks._programs import BenchmarkError
 from benchmarks._rows import Row, Stage, chosen
 from benchmarks._traffic import NGINX_ANSWER, Shape, ask, record_answers, recorded
+from benchmarks._watch import Watch
 
 WARM_UP = 0.5  # seconds
-WELL_FED = 0.8  # of a core; on an idle machine the references use more than 0.9
+TOLERATED = 0.1  # cores that other work may take during a measurement that is judged
 
 
 @dataclass
@@ -36,7 +36,8 @@ class Measurement:
     row: Row
     shape: Shape
     loads: list[Load] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)  # processor seconds per second
+    cpu: list[float] = field(default_factory=list)  # cores that the program used
+    foreign: list[float] = field(default_factory=list)  # cores that other work took
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -51,18 +52,16 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
     name = stage.fresh(row.name.replace(" ", "-"))
     target = f"http://{stage.authority}/item/1" if shape.absolute else "/item/1"
 
-    def load(lasting: float) -> Load:
-        first = time.monotonic_ns() // 1_000 * 1_000  # no run repeats another's items
+    def load(lasting: float, first: int) -> Load:
         script = shape.script(stage.authority, first=first)
         return _load.run(program.port, script, stage.folder, lasting)
 
     try:
         with row.start(stage, name) as program:
             ask(program.port, target, stage.authority)
-            warm_up = load(min(WARM_UP, seconds))
-            before = program.cpu_seconds()
-            result = load(seconds)
-            used = program.cpu_seconds() - before
+            warm_up = load(min(WARM_UP, seconds), first=0)
+            with Watch(program, stage.origin) as watch:
+                result = load(seconds, first=100_000_000)
         fault = warm_up.fault or result.fault
         if fault:
             raise BenchmarkError(fault)
@@ -72,7 +71,8 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
         measurement.faults.append(str(error))
         return
     measurement.loads.append(result)
-    measurement.cpu.append(used / (result.duration / 1e6))
+    measurement.cpu.append(watch.used)
+    measurement.foreign.append(watch.foreign)
 
 
 def _check_recording(stage: Stage, name: str, requests: int) -> None:
@@ -95,7 +95,7 @@ def run(rows: Sequence[Row], *, seconds: float, rounds: int) -> list[Measurement
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
         with _programs.nginx("origin", NGINX_ANSWER, folder, load=True) as origin:
-            stage = Stage(folder, origin.port)
+            stage = Stage(folder, origin)
             if any("replay" in row.name for row in rows):
                 record_answers(folder, stage.authority, "answers")
             for number in range(rounds):
@@ -124,7 +124,7 @@ def figure(measurement: Measurement, measurements: Sequence[Measurement]) -> dic
     pairs = zip(loads, beside.loads, strict=True) if beside else ()
     ratios = [ours.rate / theirs.rate for ours, theirs in pairs]
     ratio = statistics.median(ratios) if ratios else None
-    judged = ratio is not None and row.target is not None and not (beside and starved(beside))
+    quiet = beside is not None and not disturbed(measurement) and not disturbed(beside)
     return {
         "program": row.name,
         "requests": measurement.shape.name,
@@ -132,22 +132,19 @@ def figure(measurement: Measurement, measurements: Sequence[Measurement]) -> dic
         "p50_ms": statistics.median(load.p50 for load in loads) / 1000,
         "p99_ms": statistics.median(load.p99 for load in loads) / 1000,
         "cpu": statistics.median(measurement.cpu),
+        "foreign": statistics.median(measurement.foreign),
         "rounds": [load.rate for load in loads],
         "beside": row.beside or None,
         "ratio": ratio,
         "ratios": ratios,
         "target": row.target,
-        "holds": ratio >= row.target if judged and ratio and row.target else None,
+        "holds": ratio >= row.target if quiet and ratio and row.target else None,
     }
 
 
-def starved(measurement: Measurement) -> bool:
-    """Say whether a reference had a core to itself and could not use it.
-
-    Then something else runs on this machine, the reference's rate is too low, and a ratio to it
-    would flatter us.
-    """
-    return _programs.cores() is not None and statistics.median(measurement.cpu) < WELL_FED
+def disturbed(measurement: Measurement) -> bool:
+    """Say whether other work on this machine took enough of the cores to make it worthless."""
+    return bool(measurement.foreign) and statistics.median(measurement.foreign) > TOLERATED
 
 
 HEADS = ("program", "requests", "requests/s", "p50 ms", "p99 ms", "CPU", "ratio", "target", "holds")
@@ -194,12 +191,11 @@ def _report_on(measurements: Sequence[Measurement], options: argparse.Namespace)
     _report.show_machine()
     if figures:
         print(_report.table(HEADS, [cells(values) for values in figures]), flush=True)
-    for each in measurements:
-        if each.loads and starved(each) and not each.row.beside:
-            _report.say(
-                f"{each.name}: used only {statistics.median(each.cpu):.0%} of its core. Something "
-                "else keeps this machine busy; no target is judged by it."
-            )
+    for each in filter(disturbed, measurements):
+        _report.say(
+            f"{each.name}: other work took {statistics.median(each.foreign):.0%} of a core; "
+            "no target is judged by it"
+        )
     faults = [f"{each.name}: {fault}" for each in measurements for fault in each.faults]
     return _report.finish(figures, options, faults)
 
