@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
@@ -29,9 +29,11 @@ from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact
 from magneto_serge.runner import LoopThread
-from magneto_serge.storage.recorder import Recorder
 from magneto_serge.storage.store import CassetteStore
 from magneto_serge.trust import Trust
+
+if TYPE_CHECKING:
+    from magneto_serge.storage.recorder import Recorder
 
 log = logging.getLogger("magneto_serge")
 
@@ -97,6 +99,7 @@ class MagnetoProxy:
         except BaseException:
             thread.close()
             self._state = "stopped"
+            self._drop_recorder()
             raise
         self._thread = thread
         # A program that ends without stop() must not lose what it recorded.
@@ -113,6 +116,7 @@ class MagnetoProxy:
             raise ProxyError("This proxy runs on your event loop: leave its `async with` block")
         if self._state != "running" or self._thread is None:
             self._state = "stopped"
+            self._drop_recorder()
             return
         self._state = "stopped"
         atexit.unregister(self.stop)
@@ -140,6 +144,7 @@ class MagnetoProxy:
             await self._server.start()
         except BaseException:
             self._state = "stopped"
+            self._drop_recorder()
             raise
         return self
 
@@ -197,9 +202,11 @@ class MagnetoProxy:
         ``mode`` None is the settings'. Returns when the next request is treated so. Raises
         CassetteNotFoundError where the mode needs a cassette and there is none, CassetteError for
         one that cannot be read, CassetteBusyError where somebody else is recording it, ConfigError
-        for a bad name or mode.
+        for a bad name or mode. May be called before :meth:`start`, so that the first request finds
+        the session.
         """
-        self._running()
+        if self._state == "stopped":
+            self._running()
         chosen = _mode(mode if mode is not None else self.settings.mode)
         self._end_session()
         session = self._new_session(name, chosen)

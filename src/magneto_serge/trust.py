@@ -10,12 +10,13 @@ import ssl
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magneto_serge.config import Settings
-from magneto_serge.tls.authority import Authority
-from magneto_serge.tls.bundle import trust_variables, write_bundle
-from magneto_serge.tls.contexts import client_context, server_context, upstream_context
-from magneto_serge.tls.leaf import LeafCache
+
+if TYPE_CHECKING:
+    from magneto_serge.tls.authority import Authority
+    from magneto_serge.tls.leaf import LeafCache
 
 
 class Trust:
@@ -38,6 +39,8 @@ class Trust:
         """Our authority, or the user's own. Raises CertificateError."""
         with self._lock:
             if self._authority is None:
+                from magneto_serge.tls.authority import Authority
+
                 self._authority = Authority.load_or_create(
                     self.data_dir, ca_cert=self._settings.ca_cert, ca_key=self._settings.ca_key
                 )
@@ -45,6 +48,9 @@ class Trust:
 
     def client_tls(self, name: str) -> ssl.SSLContext:
         """Return the server-side context for a client that wants ``name``."""
+        from magneto_serge.tls.contexts import server_context
+        from magneto_serge.tls.leaf import LeafCache
+
         with self._lock:
             if self._leaves is None:
                 self._leaves = LeafCache(self.authority)
@@ -52,6 +58,8 @@ class Trust:
 
     def upstream_tls(self) -> ssl.SSLContext:
         """Return the client-side context towards origins."""
+        from magneto_serge.tls.contexts import upstream_context
+
         with self._lock:
             if self._upstream is None:
                 self._upstream = upstream_context(
@@ -61,10 +69,14 @@ class Trust:
 
     def own_client(self) -> ssl.SSLContext:
         """Return a context for a client in this process: the system's trust and ours."""
+        from magneto_serge.tls.contexts import client_context
+
         return client_context(self.authority)
 
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment that makes a child trust us, and writes the file it names."""
+        from magneto_serge.tls.bundle import trust_variables, write_bundle
+
         bundle = write_bundle(self.authority, self.data_dir, environ)
         return {
             **trust_variables(bundle),

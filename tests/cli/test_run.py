@@ -56,7 +56,7 @@ def test_each_command_uses_its_cassette_in_its_mode(proxy: PretendedProxy, mode:
     assert invoke(mode, "github", "--", "true").exit_code == 0
     assert proxy.used == ("github", mode)
     assert proxy.settings.mode == mode.value
-    assert proxy.calls == ["start", "use", "stop"]
+    assert proxy.calls == ["use", "start", "stop"]
 
 
 def test_passthrough_has_no_cassette(proxy: PretendedProxy) -> None:

@@ -8,6 +8,7 @@ stderr and the exit code of its :class:`~magneto_serge.errors.MagnetoError`; nev
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -106,5 +107,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    # Imports leave no cyclic garbage worth looking for: a tenth of the start-up time. `run` turns
+    # the collector on again before traffic comes; the other commands end soon.
+    gc.disable()
     cli.main(prog_name="magneto")
     sys.exit(0)

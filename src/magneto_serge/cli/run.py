@@ -10,6 +10,7 @@ of misses (6) and of a cassette that could not be saved (3).
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -105,9 +106,12 @@ class _Run:
         title = self._title()
         status = 0
         try:
-            self._proxy.start()
+            # First the cassette, then the port: no request may come in between.
             if self._name is not None:
                 self._proxy.use(self._name, self._mode)
+            self._proxy.start()
+            gc.freeze()  # modules and recordings are here to stay: never scan them again
+            gc.enable()
             with portfile.announcing(self._settings.port_file, self._proxy.port):
                 status = self._around(command) if command else self._alone(title)
         finally:

@@ -294,7 +294,18 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is not None:
             self._exchange.request_data(data)
         elif self._spool is not None:
-            self._spool.add(data)
+            try:
+                self._spool.add(data)
+            except OSError as error:  # the disk for temporary files is full
+                log.error("A request body cannot be kept for matching: %s", error)
+                self._spool.discard()
+                self._spool = None
+                self._refuse(
+                    507,
+                    "no-space-for-body",
+                    "The request body could not be kept for matching",
+                    f"It is larger than memory_limit, and its temporary file failed: {error}",
+                )
 
     def _on_end(self, trailers: tuple[FieldLine, ...]) -> None:
         self._discarding = False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hmac
 import logging
 import ssl
 from base64 import b64decode
@@ -225,6 +224,8 @@ class ProxyServer:
         """Whether a proxy request carries the credentials that were set (RFC 7617)."""
         if self._credentials is None:
             return True
+        import hmac
+
         scheme, _, encoded = (first(fields, b"proxy-authorization") or b"").partition(b" ")
         try:
             given = b64decode(encoded.strip(), validate=True)

@@ -11,7 +11,6 @@ access however large the cassette. Two requests match when their keys are equal:
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Hashable
 
@@ -59,6 +58,8 @@ def body_key(headers: Headers, body: Body) -> Hashable:
 def _bytes_key(body: bytes) -> Hashable:
     if len(body) < DIGEST_FROM:
         return body
+    import hashlib
+
     return ("sha256", hashlib.sha256(body).hexdigest())
 
 

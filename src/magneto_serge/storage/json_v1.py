@@ -10,7 +10,6 @@ know, and so does this one. WebSocket conversations are counted and left out.
 from __future__ import annotations
 
 from datetime import datetime
-from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -137,6 +136,8 @@ def _response(stored: _Response, method: str) -> Response:
 
 
 def _phrase(status: int) -> str:
+    from http import HTTPStatus
+
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -7,6 +7,7 @@ The folder is made when something is first recorded in it, never by looking.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
 from magneto_serge.messages import Interaction
@@ -14,8 +15,10 @@ from magneto_serge.messages import Interaction
 from .json_format import read
 from .json_write import DEFAULT_RULES, BodyRules
 from .names import canonical_name, list_names, nearest, paths_of
-from .recorder import Recorder
-from .scribe import Redact
+
+if TYPE_CHECKING:
+    from .recorder import Recorder
+    from .scribe import Redact
 
 
 class CassetteStore:
@@ -71,6 +74,8 @@ class CassetteStore:
         Raises CassetteBusyError where it is being recorded already, CassetteError where the folder
         cannot be written to.
         """
+        from .recorder import Recorder  # replaying need not wait for what recording imports
+
         return Recorder(paths_of(self.folder, name), canonical_name(name), self._rules, redact)
 
     def _not_found(self, name: str) -> CassetteNotFoundError:
