@@ -40,7 +40,7 @@ class Dial:
     ) -> None:
         self.origin = origin
         self.tunnel = tunnel
-        self._factory = factory
+        self.factory = factory
         self._loop = loop
         self.pending = Pending(loop)
 
@@ -52,7 +52,7 @@ class Dial:
         closed: bool = False,
     ) -> MockTransport:
         """Let it succeed; return the origin's end: ``choked`` or ``closed`` from the first."""
-        protocol = self._factory()
+        protocol = self.factory()
         transport = MockTransport(self._loop, protocol, peer)
         protocol.connection_made(transport)
         if choked:

@@ -183,12 +183,13 @@ class ConnectedClient(asyncio.Protocol):
     def leave_alone(self) -> None:
         """Tunnel to the host without looking."""
         self._securing = True  # nothing is read as HTTP until the tunnel stands
+        self.transport.pause_reading()
         self.server.spawn(self._tunnel())
 
     async def _tunnel(self) -> None:
         origin = Origin("https", self._host, self._port)
         try:
-            upstream, _ = await self.server.pool.dialer.open(origin, asyncio.Protocol, tunnel=True)
+            upstream, listener = await self.server.pool.dialer.open(origin, _Listener, tunnel=True)
         except DialError as error:
             self.transport.write(answers.failure_answer(error.failure, close=True, head_only=False))
             self.transport.close()
@@ -197,13 +198,26 @@ class ConnectedClient(asyncio.Protocol):
             upstream.abort()
             return
         self.server.dismiss(self)
+        heard = cast(_Listener, listener).heard
         join(
             self.server,
             self.transport,
             upstream,
             to_upstream=bytes(self._early),
-            to_client=_ESTABLISHED,
+            to_client=_ESTABLISHED + bytes(heard),
         )
+        self.transport.resume_reading()
+
+
+class _Listener(asyncio.Protocol):
+    """Keeps what an origin says before its end of the tunnel is joined: some speak first."""
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        """Keep it."""
+        self.heard += data
 
 
 def log_tls_refusal(authority: str, error: Exception) -> None:

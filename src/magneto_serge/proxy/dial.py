@@ -13,11 +13,11 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from magneto_serge.config import Settings
-from magneto_serge.errors import ConfigError
+from magneto_serge.errors import CertificateError, ConfigError
 from magneto_serge.messages import DEFAULT_PORTS, Failure, FailureKind
 from magneto_serge.wire.events import BytesAfterUpgrade, PeerBrokeProtocol, ResponseReceived
 from magneto_serge.wire.http1 import ResponseParser
@@ -93,15 +93,17 @@ class Dialer:
                 f"Connecting to {origin.authority} took longer than {self._timeout:g} s",
             ) from None
         except socket.gaierror as error:
-            where = self._proxy.host if self.proxy_for(origin) and self._proxy else origin.host
             raise DialError(
-                FailureKind.DNS, f"{where} does not resolve: {error.strerror or error}"
+                FailureKind.DNS, f"{origin.host} does not resolve: {error.strerror or error}"
             ) from None
         except ssl.SSLError as error:
             raise DialError(FailureKind.TLS, _tls_detail(origin, error)) from None
+        except CertificateError as error:  # our own trust cannot be had; it says which setting
+            raise DialError(FailureKind.TLS, str(error)) from None
         except OSError as error:
-            raise DialError(_os_error_kind(error), _os_error_detail(origin, error)) from None
-        except UnicodeError:  # a label that is empty or over 63 bytes (RFC 1035 §2.3.4)
+            detail = f"Connecting to {origin.authority} failed: {_reason(error)}"
+            raise DialError(_os_error_kind(error), detail) from None
+        except ValueError:  # a label that is empty or over 63 bytes (RFC 1035 §2.3.4)
             raise DialError(
                 FailureKind.DNS, f"{origin.host} does not resolve: it is not a domain name"
             ) from None
@@ -119,9 +121,9 @@ class Dialer:
                 protocol, origin.host, origin.port, ssl=tls, server_hostname=origin.host
             )
         if tls is None and not tunnel:
-            return await loop.create_connection(protocol, proxy.host, proxy.port)
-        handshake_transport, handshake = await loop.create_connection(
-            lambda: _ConnectHandshake(origin, proxy), proxy.host, proxy.port
+            return await _reach(proxy, protocol)
+        handshake_transport, handshake = await _reach(
+            proxy, lambda: _ConnectHandshake(origin, proxy, tunnel)
         )
         try:
             await handshake.done
@@ -129,6 +131,8 @@ class Dialer:
             if tls is None:
                 handshake_transport.set_protocol(inner)
                 inner.connection_made(handshake_transport)
+                if handshake.ahead:
+                    inner.data_received(bytes(handshake.ahead))
                 return handshake_transport, inner
             transport = await loop.start_tls(
                 handshake_transport, inner, tls, server_hostname=origin.host
@@ -142,12 +146,33 @@ class Dialer:
         return transport, inner
 
 
-class _ConnectHandshake(asyncio.Protocol):
-    """Asks an upstream proxy for a tunnel (RFC 9110 §9.3.6)."""
+_P = TypeVar("_P", bound=asyncio.Protocol)
 
-    def __init__(self, origin: Origin, proxy: UpstreamProxy) -> None:
+
+async def _reach(proxy: UpstreamProxy, protocol: Callable[[], _P]) -> tuple[asyncio.Transport, _P]:
+    """Connect to the upstream proxy: what fails here is not the origin's fault."""
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_connection(protocol, proxy.host, proxy.port)
+    except (OSError, ValueError) as error:
+        raise DialError(
+            FailureKind.UPSTREAM_PROXY,
+            f"The upstream proxy {proxy.host}:{proxy.port} cannot be reached: {_reason(error)}",
+        ) from None
+
+
+class _ConnectHandshake(asyncio.Protocol):
+    """Asks an upstream proxy for a tunnel (RFC 9110 §9.3.6).
+
+    ``ahead`` keeps what the origin says before we have taken the connection over: in a ``raw``
+    tunnel it may speak first, in TLS it may not.
+    """
+
+    def __init__(self, origin: Origin, proxy: UpstreamProxy, raw: bool) -> None:
+        self.ahead = bytearray()
         self._origin = origin
         self._proxy = proxy
+        self._raw = raw
         self._parser = ResponseParser()
         self._parser.expect("CONNECT")
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -159,18 +184,25 @@ class _ConnectHandshake(asyncio.Protocol):
         transport.write(head % (authority, authority, self._proxy.authorization))  # type: ignore[attr-defined]  # a TCP connection's transport is an asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
-        """Read the answer; nothing may follow it before we have spoken."""
+        """Read the answer, and what follows it."""
+        if self.done.done():
+            self.ahead += data
+            return
+        established = False
         for event in self._parser.feed(data):
             if isinstance(event, ResponseReceived):
-                if event.status // 100 == 2:
-                    self._finish(None)
-                else:
+                established = event.status // 100 == 2
+                if not established:
                     reason = event.reason.decode("latin-1")
                     self._finish(f"answered {event.status} {reason} to CONNECT")
             elif isinstance(event, PeerBrokeProtocol):
                 self._finish(f"did not speak HTTP: {event.error}")
-            elif isinstance(event, BytesAfterUpgrade) and event.data:
-                self._finish("sent bytes ahead of the tunnel")
+            elif isinstance(event, BytesAfterUpgrade):
+                self.ahead += event.data
+        if established and self.ahead and not self._raw:
+            self._finish("sent bytes ahead of the TLS handshake")
+        elif established:
+            self._finish(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail where there was no answer."""
@@ -203,7 +235,7 @@ def _bypasses(rule: str, origin: Origin) -> bool:
     """Whether a NO_PROXY entry covers an origin: ``*``, a host, ``.suffix``, or host:port."""
     host = origin.host.lower()
     name, colon, port = rule.rpartition(":")
-    if colon and port.isdigit() and ":" not in name:
+    if colon and port.isdecimal() and (":" not in name or name.endswith("]")):
         if int(port) != origin.port:
             return False
         rule = name
@@ -226,14 +258,11 @@ def _os_error_kind(error: OSError) -> FailureKind:
         return FailureKind.REFUSED
     if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
         return FailureKind.RESET
-    if error.errno == errno.ETIMEDOUT:
-        return FailureKind.TIMEOUT
-    # asyncio folds the errors of several addresses into one OSError without an errno.
-    if error.errno is None and "Connect call failed" in str(error):
+    # asyncio and uvloop fold the errors of several addresses into one without an errno.
+    if error.errno is None and f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return FailureKind.REFUSED
     return FailureKind.UNREACHABLE
 
 
-def _os_error_detail(origin: Origin, error: OSError) -> str:
-    reason = error.strerror or str(error) or type(error).__name__
-    return f"Connecting to {origin.authority} failed: {reason}"
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
