@@ -250,7 +250,8 @@ def _tls_detail(origin: Origin, error: ssl.SSLError) -> str:
             f"The certificate of {origin.authority} is not trusted: {error.verify_message}. "
             "Add its authority with --upstream-ca FILE, or skip the check with --insecure"
         )
-    return f"TLS with {origin.authority} failed: {error.reason or error}"
+    # An error that was not raised by OpenSSL itself has no reason at all.
+    return f"TLS with {origin.authority} failed: {getattr(error, 'reason', None) or error}"
 
 
 def _os_error_kind(error: OSError) -> FailureKind:
