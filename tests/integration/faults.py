@@ -5,12 +5,12 @@ A fault ends its exchange by raising :class:`~.origin.HungUp`, except those that
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
+import time
 from collections.abc import Callable
 
-from .exchange import Exchange, HungUp
+from .exchange import PATIENCE, Exchange, HungUp
 
 
 def close(_: Exchange) -> None:
@@ -60,13 +60,23 @@ def flood(size: int, *, piece: int = 65_536) -> Callable[[Exchange], None]:
     """Send ``size`` bytes as fast as they are taken; counts in ``origin.stalled`` when not."""
 
     def send(exchange: Exchange) -> None:
-        sock, block = exchange.stream.socket, bytes(range(256)) * (piece // 256)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
-        for start in range(0, size, piece):
-            if not select.select([], [sock], [], 0.2)[1]:
-                with exchange.origin.changed:
-                    exchange.origin.stalled += 1
-                    exchange.origin.changed.notify_all()
-            exchange.send(block[: size - start])
+        origin, sock = exchange.origin, exchange.stream.socket
+        block = bytes(range(256)) * (piece // 256)
+        left = size
+        deadline = time.monotonic() + PATIENCE
+        sock.settimeout(0.2)
+        while left and time.monotonic() < deadline:
+            try:
+                taken = sock.send(block[: min(left, piece)])
+            except TimeoutError:
+                taken = 0
+            with origin.changed:
+                origin.sent += taken
+                origin.stalled += not taken
+                origin.changed.notify_all()
+            left -= taken
+            if taken:
+                deadline = time.monotonic() + PATIENCE
+        sock.settimeout(PATIENCE)
 
     return send

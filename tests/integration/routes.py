@@ -102,7 +102,7 @@ ODD_HEAD = (
     b"HTTP/1.1 200 \r\n"  # an empty reason phrase (RFC 9112 §4)
     b"x-lower: 1\r\nX-UPPER: 2\r\nX-MiXeD-cAsE: 3\r\n"
     b"X-Twice: first\r\nContent-Length: 3\r\nx-twice: second\r\n"
-    b"X-Empty:\r\nX-Padded:   wide   \r\nX-Comma: a, b,, c\r\n\r\nodd"
+    b"X-Empty:\r\nX-Padded: \t wide\r\nX-Comma: a, b,, c\r\n\r\nodd"
 )
 
 ROUTES: dict[str, tuple[Step, ...]] = {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from . import routes
 from .certificates import ThrowawayAuthority
 from .origin import Origin
-from .programs import FORWARD_PROGRAMS, REVERSE_PROGRAMS, parameters
+from .programs import FORWARD_PROGRAMS, REVERSE_PROGRAMS, calls_of, parameters
 from .seen import Program, Way
 
 PROGRAMS = FORWARD_PROGRAMS | REVERSE_PROGRAMS
@@ -18,8 +17,9 @@ def test_program_sees_what_the_origin_says(
     program: Program, any_origin: Origin, origin_authority: ThrowawayAuthority
 ) -> None:
     """Each client makes every call and reports status, field lines and body of each."""
-    seen = program(routes.CALLS, Way(any_origin.url(""), None, origin_authority.pem))
-    assert list(seen) == list(routes.CALLS)
+    calls = calls_of(program)
+    seen = program(calls, Way(any_origin.url(""), None, origin_authority.pem))
+    assert list(seen) == list(calls)
     assert seen["json"].status == 200
     assert seen["json"].body == b'{"ok": true}'
     assert seen["404"].status == 404
@@ -28,4 +28,4 @@ def test_program_sees_what_the_origin_says(
         b"b=2; Expires=Wed, 21 Oct 2065 07:28:00 GMT",
         b"a=3",
     ]
-    assert [r.method for r in any_origin.received] == [c.method for c in routes.CALLS.values()]
+    assert [r.method for r in any_origin.received] == [c.method for c in calls.values()]

@@ -99,7 +99,10 @@ class WireClient:
 
     def start_tls(self, context: ssl.SSLContext, server_hostname: str | None) -> WireClient:
         """Become a TLS client on this connection; ``None`` sends no SNI."""
-        self.socket = context.wrap_socket(self.socket, server_hostname=server_hostname)
+        # An end without close_notify is not an end (RFC 8446 §6.1): it must not pass for one.
+        self.socket = context.wrap_socket(
+            self.socket, server_hostname=server_hostname, suppress_ragged_eofs=False
+        )
         self.stream = ByteStream(self.socket)
         return self
 

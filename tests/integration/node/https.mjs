@@ -35,7 +35,9 @@ async function options(method, path, body) {
     return { ...common, host: proxy.hostname, port: proxy.port, path: task.base + path };
   }
   const socket = await tunnel();
-  return { ...common, createConnection: () => socket };
+  const agent = new https.Agent();
+  agent.createConnection = () => socket;
+  return { ...common, agent };
 }
 
 async function call(method, path, body) {
