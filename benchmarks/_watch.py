@@ -17,6 +17,8 @@ from typing import Self
 
 from benchmarks._programs import Program, cores
 
+TOLERATED = 0.1  # cores that other work may take during a measurement that is judged
+_SAMPLE = 0.5  # seconds over which a machine is looked at before it is called quiet
 _STAT = Path("/proc/stat")
 
 
@@ -54,6 +56,25 @@ class Watch:
             own + children.ru_utime + children.ru_stime,
             busy_seconds(),
         )
+
+
+class Patience:
+    """How long a benchmark waits, in all its measurements together, for other work to end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+
+    def is_over(self) -> bool:
+        """Say whether it has run out."""
+        return time.monotonic() >= self._deadline
+
+    def wait_for_quiet(self) -> None:
+        """Return when next to nothing runs, or when patience is over."""
+        while not self.is_over():
+            before = busy_seconds()
+            time.sleep(_SAMPLE)
+            if (busy_seconds() - before) / _SAMPLE <= TOLERATED:
+                return
 
 
 def busy_seconds() -> float:

@@ -14,7 +14,7 @@ import pytest
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import _load, _origin, _report, _rows, memory, throughput
+from benchmarks import _load, _origin, _report, _rows, _watch, memory, throughput
 from benchmarks._programs import BenchmarkError, magneto_environment, require
 from benchmarks._traffic import BODY, Shape
 
@@ -107,6 +107,14 @@ def test_no_target_is_judged_on_a_busy_machine(which: int) -> None:
     measurements[which].foreign = [0.5]
     figure = throughput.figure(measurements[0], measurements)
     assert (figure["ratio"], figure["holds"]) == (0.9, None)
+
+
+def test_patience_of_nothing_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without patience a measurement is made at once, however busy the machine is."""
+    monkeypatch.setattr(_watch.time, "sleep", lambda _: pytest.fail("waited"))
+    patience = _watch.Patience(0)
+    patience.wait_for_quiet()
+    assert patience.is_over()
 
 
 def test_a_row_brings_its_reference() -> None:
