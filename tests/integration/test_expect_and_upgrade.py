@@ -42,7 +42,6 @@ def test_body_that_does_not_wait_for_continue(plain_door: Door, plain_take: Take
             plain_take.replay()
 
 
-@pytest.mark.xfail(reason="a recording that was answered before its body matches no body yet")
 @pytest.mark.parametrize("kind", ["absolute", "tls"])
 def test_refused_expectation(kind: str, make_origin: MakeOrigin, make_proxy: MakeProxy) -> None:
     """417 instead of 100: the body is never sent, and the refusal replays."""

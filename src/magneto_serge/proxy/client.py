@@ -284,6 +284,9 @@ class ClientConnection(asyncio.Protocol):
         decision = session.foresee(request)
         if decision is not None:
             self._discarding = True
+            # What is answered now was not told to continue, and may leave its body out.
+            if head.expect_continue and type(decision) is not Forward:
+                self._close_after = True
             self._act(decision)
             return
         self._spool = Spool(server.settings.memory_limit)

@@ -82,6 +82,11 @@ class Stats(msgspec.Struct):
     bytes_out: int = 0
 
 
+def _expected(recording: Recording) -> bool:
+    """Whether a request was recorded that announced a body and waited in vain to send it."""
+    return "expect" in recording.interaction.request.headers
+
+
 class Session:
     """One cassette in use, in one mode.
 
@@ -130,13 +135,15 @@ class Session:
         """Decide from the head alone; None means that the body must be read first."""
         if self._ignore_hosts and self.ignores(request.host, request.port):
             return FORWARD
-        policy = self._policy
-        if (
-            policy.replays
-            and self.cassette is not None
-            and self.cassette.bodies_of(self._as_recorded(request))
-        ):
-            return None
+        if self._policy.replays and self.cassette is not None:
+            by_body = self.cassette.bodies_of(self._as_recorded(request))
+            if by_body:
+                # RFC 9110 §10.1.1: a client that was refused without 100 (Continue) sent no body.
+                # It would send one now if it were told to continue.
+                refused = by_body.get(b"") if "expect" in request.headers else None
+                if refused is not None and _expected(refused.recordings[0]):
+                    return refused.play()
+                return None
         return self._without_match(request)
 
     def decide(self, request: Request) -> Decision:
