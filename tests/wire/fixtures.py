@@ -15,8 +15,8 @@ REQUESTS: dict[str, bytes] = {
     "absolute-form": b"GET http://a.example:8080/p?q HTTP/1.1\r\nHost: a.example:8080\r\n\r\n",
     "absolute-form without a path": b"GET http://a.example HTTP/1.1\r\nHost: a.example\r\n\r\n",
     "absolute-form, https": b"GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
-    "absolute-form with userinfo": b"GET http://u:p%40@a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n",
-    "absolute-form, IPv6": b"GET http://[2001:db8::1]:81/ HTTP/1.1\r\nHost: [2001:db8::1]:81\r\n\r\n",
+    "absolute-form with userinfo": b"GET http://u:p%40@a.example/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "absolute-form, IPv6": b"GET http://[2001:db8::1]:81/ HTTP/1.1\r\nHost: [::1]:81\r\n\r\n",
     "asterisk-form": b"OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n",
     "authority-form": b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n",
     "authority-form and what follows": (
@@ -98,8 +98,8 @@ REQUESTS: dict[str, bytes] = {
         b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ),
     "upgrade and what follows": (
-        b"GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: foo/2, bar\r\nConnection: upgrade\r\n\r\n"
-        b"GET \x00\xff no HTTP"
+        b"GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: foo/2, bar\r\nConnection: upgrade\r\n"
+        b"\r\nGET \x00\xff no HTTP"
     ),
     "upgrade without a connection option": (
         b"GET /1 HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\r\n"
