@@ -155,6 +155,10 @@ class MockLoop:
         self._timers: list[Later] = []
         self.tls: list[TlsLayer] = []
 
+    def pending(self) -> Pending:
+        """Return something to wait for."""
+        return Pending(self)
+
     def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
         """Run ``callback`` in the next turn."""
         self._ready.append(lambda: callback(*args))

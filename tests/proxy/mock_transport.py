@@ -120,7 +120,9 @@ class MockTransport(asyncio.Transport):
                 self._lose(None)
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """End the connection at once; one that has ended is left as it is."""
+        if self._lost:
+            return
         self.aborted = True
         self.closing = True
         self._unsent.clear()

@@ -27,7 +27,7 @@ from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 
-from .mock_loop import MockLoop, Pending
+from .mock_loop import MockLoop
 from .mock_transport import MockTransport
 from .sink import FakeSink
 
@@ -42,7 +42,7 @@ class Dial:
         self.tunnel = tunnel
         self.factory = factory
         self._loop = loop
-        self.pending = Pending(loop)
+        self.pending = loop.pending()
 
     def accept(
         self,

@@ -149,7 +149,7 @@ class ProxyServer:
         server.close()
         for connection in list(self._connections):
             connection.close_when_idle()
-        if any(connection.busy for connection in self._connections):
+        if self._under_way():
             self._drained = self._loop.create_future()
             try:
                 async with asyncio.timeout(self.settings.shutdown_timeout):
@@ -169,11 +169,18 @@ class ProxyServer:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
+    def _under_way(self) -> bool:
+        """Whether an answer is not complete, or has not been sent to its last byte."""
+        return any(
+            connection.busy or connection.transport.get_write_buffer_size()
+            for connection in self._connections
+        )
+
     def _sweep(self) -> None:
+        self._timer = self._loop.call_later(self._interval, self._sweep)
         for connection in list(self._connections):
             connection.sweep(self._interval)
         self.pool.sweep(self._interval)
-        self._timer = self._loop.call_later(self._interval, self._sweep)
 
     # --- the books ---------------------------------------------------------------------------
 
@@ -195,11 +202,7 @@ class ProxyServer:
         """Strike a connection off."""
         self._connections.discard(connection)
         drained = self._drained
-        if (
-            drained is not None
-            and not drained.done()
-            and not any(connection.busy for connection in self._connections)
-        ):
+        if drained is not None and not drained.done() and not self._under_way():
             drained.set_result(None)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

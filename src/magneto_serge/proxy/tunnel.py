@@ -96,3 +96,5 @@ def join(
         upstream.write(to_upstream)
     if to_client:
         client.write(to_client)
+    if upstream.is_closing():  # it may have told its former protocol so, and tells nobody again
+        client.close()
