@@ -87,6 +87,15 @@ def _expected(recording: Recording) -> bool:
     return "expect" in recording.interaction.request.headers
 
 
+def _unbracketed(pattern: str) -> str:
+    """Take the brackets off an IPv6 literal: to a shell pattern they would be a set of characters.
+
+    ``[::1]:80`` becomes ``::1:80``, which is how `Session.ignores` writes it.
+    """
+    literal, bracket, port = pattern.removeprefix("[").partition("]")
+    return literal + port if bracket and pattern[0] == "[" and ":" in literal else pattern
+
+
 class Session:
     """One cassette in use, in one mode.
 
@@ -109,7 +118,7 @@ class Session:
         self.cassette = cassette
         self.sink = sink
         self.misses: deque[Miss] = deque(maxlen=MISSES_KEPT)
-        self._ignore_hosts = tuple(pattern.lower() for pattern in ignore_hosts)
+        self._ignore_hosts = tuple(_unbracketed(pattern.lower()) for pattern in ignore_hosts)
         self._redacted = redacted
         self.mode = mode
 
@@ -136,7 +145,9 @@ class Session:
         if self._ignore_hosts and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:
-            by_body = self.cassette.bodies_of(self._as_recorded(request))
+            by_body = self.cassette.bodies_of(request)
+            if not by_body:
+                by_body = self.cassette.bodies_of(self._as_recorded(request))
             if by_body:
                 # RFC 9110 §10.1.1: a client that was refused without 100 (Continue) sent no body.
                 # It would send one now if it were told to continue.
@@ -151,7 +162,9 @@ class Session:
         if self._ignore_hosts and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:
-            recording = self.cassette.play(self._as_recorded(request))
+            recording = self.cassette.play(request)
+            if recording is None and (recorded := self._as_recorded(request)) is not request:
+                recording = self.cassette.play(recorded)
             if recording is not None:
                 return recording
         return self._without_match(request)

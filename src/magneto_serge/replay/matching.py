@@ -11,6 +11,7 @@ access however large the cassette. Two requests match when their keys are equal:
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Hashable
 
@@ -24,6 +25,8 @@ HeadKey = tuple[str, str, str, int, str, object]
 # sensible `memory_limit`, so a body compares the same way wherever it is kept.
 DIGEST_FROM = 65_536  # bytes
 _DECODED_LIMIT = 16 * 1024 * 1024  # bytes; a request that inflates further is compared as it is
+
+_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)  # RFC 2046 §5.1.1
 
 
 def head_key(request: Request) -> HeadKey:
@@ -41,17 +44,17 @@ def body_key(headers: Headers, body: Body) -> Hashable:
         return b""
     if isinstance(body, FileBody):
         return ("sha256", body.sha256)
-    content_type = (headers.get("content-type") or "").lower()
+    content_type = headers.get("content-type") or ""
     decoded = _decode(headers.get("content-encoding"), body)
-    essence = content_type.partition(";")[0].strip()
+    essence = content_type.partition(";")[0].strip().lower()
     if essence == "application/json" or essence.endswith("+json"):
         key = _json_key(decoded)
         if key is not None:
             return key
     elif essence == "application/x-www-form-urlencoded":
-        return ("form", tuple(sorted(decoded.split(b"&"))))
+        return ("form", _bytes_key(b"&".join(sorted(decoded.split(b"&")))))
     elif essence.startswith("multipart/"):
-        decoded = _without_boundary(content_type, headers, decoded)
+        decoded = _without_boundary(content_type, decoded)
     return _bytes_key(decoded)
 
 
@@ -80,16 +83,14 @@ def _decode(encoding: str | None, body: bytes) -> bytes:
         decoded = inflate.decompress(body, _DECODED_LIMIT)
     except zlib.error:
         return body
-    return body if inflate.unconsumed_tail else decoded
+    # What is cut off, too large, or followed by something (a second member) is not told by this.
+    return decoded if inflate.eof and not inflate.unused_data else body
 
 
-def _without_boundary(content_type: str, headers: Headers, body: bytes) -> bytes:
-    """Blank the boundary out (RFC 2046 §5.1.1): clients make up a new one for each request."""
-    _, found, rest = content_type.partition("boundary=")
-    if not found:
+def _without_boundary(content_type: str, body: bytes) -> bytes:
+    """Blank the boundary out, which stands at the beginnings of lines: each request has another."""
+    match = _BOUNDARY.search(content_type)
+    if match is None:
         return body
-    # Boundaries are case-sensitive: take it from the value as it was sent.
-    value = headers["content-type"]
-    rest = value[len(value) - len(rest) :]
-    boundary = rest.partition(";")[0].strip().strip('"').encode("utf-8", "surrogateescape")
-    return body.replace(b"--" + boundary, b"--") if boundary else body
+    boundary = (match[1] or match[2]).encode()
+    return (b"\r\n" + body).replace(b"\r\n--" + boundary, b"\r\n--")

@@ -164,7 +164,17 @@ def _query_differences(asked: str, recorded: str) -> list[Difference]:
         others = sorted(value for key, value in theirs if key == name)
         if ours != others:
             found.append(Difference(f"query {name}", _values(ours), _values(others)))
+    if not found and _items(asked) != _items(recorded):  # the same, in another percent-encoding
+        found.append(Difference("query", _raw_query(asked), _raw_query(recorded)))
     return found
+
+
+def _items(target: str) -> list[str]:
+    return sorted(target.partition("?")[2].split("&"))
+
+
+def _raw_query(target: str) -> str:
+    return repr(target.partition("?")[2])
 
 
 def _values(values: list[str]) -> str:

@@ -75,10 +75,10 @@ def mask_field(line: FieldLine) -> FieldLine:
 def redact_request(request: Request) -> Request:
     """Return the request with its credentials masked; the same object where it has none."""
     headers = Headers(mask_field(line) for line in request.headers.raw)
+    trailers = Headers(mask_field(line) for line in request.trailers.raw)
     target = mask_target(request.target)
-    if headers == request.headers and target == request.target:
-        return request
-    return msgspec.structs.replace(request, headers=headers, target=target)
+    masked = msgspec.structs.replace(request, headers=headers, trailers=trailers, target=target)
+    return request if masked == request else masked
 
 
 def redact(interaction: Interaction) -> Interaction:

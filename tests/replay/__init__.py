@@ -1,0 +1,1 @@
+"""Tests of the rules: what matches, what is replayed, what is refused."""
