@@ -9,37 +9,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
 
 from magneto_serge.config import load_settings
-from magneto_serge.errors import CassetteError, ConfigError
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction, body_size
 from magneto_serge.storage.store import CassetteStore
 
+from .cassette_options import (
+    folder_option,
+    json_option,
+    out_of_range,
+    print_json,
+    reveal_option,
+)
 from .screen import has_colour
 from .tables import Column, print_table
 from .transcript import Line, as_value, escape_controls, iso_time, lines, shown_url
 from .units import milliseconds, moment, size
 
-_folder_option = click.option(
-    "-d",
-    "--cassette-dir",
-    metavar="FOLDER",
-    help="Folder of the cassettes [cassettes].",
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-
 
 def _store(folder: str | None) -> CassetteStore:
     given = {} if folder is None else {"cassette_dir": folder}
     return CassetteStore(load_settings(given).cassette_dir)
-
-
-def _print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 # --- list ---------------------------------------------------------------------------------------
@@ -52,8 +47,8 @@ Examples:
   magneto list
   magneto list -d tests/cassettes --json""",
 )
-@_folder_option
-@_json_option
+@folder_option
+@json_option
 @click.pass_context
 def list_cassettes(ctx: click.Context, /, cassette_dir: str | None, as_json: bool) -> None:
     """List the cassettes."""
@@ -67,7 +62,7 @@ def list_cassettes(ctx: click.Context, /, cassette_dir: str | None, as_json: boo
             unreadable += 1
             click.echo(f"magneto: {error}", err=True)
     if as_json:
-        _print_json([each.as_value() for each in found])
+        print_json([each.as_value() for each in found])
     elif found:
         print_table(_LIST_COLUMNS, [each.as_row() for each in found])
     elif not unreadable:
@@ -138,9 +133,9 @@ Examples:
 )
 @click.argument("name")
 @click.argument("number", metavar="[N]", type=int, required=False)
-@_folder_option
-@_json_option
-@click.option("--reveal", is_flag=True, help="Do not mask secrets.")
+@folder_option
+@json_option
+@reveal_option
 def show(
     name: str, number: int | None, cassette_dir: str | None, as_json: bool, reveal: bool
 ) -> None:
@@ -151,12 +146,7 @@ def show(
     elif 1 <= number <= len(interactions):
         _show_one(number, interactions[number - 1], as_json=as_json, reveal=reveal)
     else:
-        _out_of_range(name, number, len(interactions))
-
-
-def _out_of_range(name: str, number: int, last: int) -> NoReturn:
-    have = "is empty" if last == 0 else f"has interactions 1 to {last}" if last > 1 else "has one"
-    raise ConfigError(f"cassette {name!r} {have}: there is no number {number}")
+        out_of_range(name, number, len(interactions))
 
 
 _SHOW_COLUMNS = (
@@ -173,7 +163,7 @@ _SHOW_COLUMNS = (
 def _show_all(interactions: list[Interaction], *, as_json: bool, reveal: bool) -> None:
     rows = [_row(number, each, reveal=reveal) for number, each in enumerate(interactions, 1)]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     print_table(
         _SHOW_COLUMNS,
@@ -210,7 +200,7 @@ def _row(number: int, interaction: Interaction, *, reveal: bool) -> dict[str, An
 
 def _show_one(number: int, interaction: Interaction, *, as_json: bool, reveal: bool) -> None:
     if as_json:
-        _print_json(as_value(number, interaction, reveal=reveal))
+        print_json(as_value(number, interaction, reveal=reveal))
     elif has_colour(sys.stdout):
         _draw(list(lines(number, interaction, reveal=reveal)))
     else:

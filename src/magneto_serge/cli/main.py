@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "passthrough": ("run", "passthrough", "Forward everything and keep nothing."),
     "list": ("cassettes", "list_cassettes", "List the cassettes."),
     "show": ("cassettes", "show", "Show what is in a cassette, or one interaction in full."),
+    "validate": ("validate", "validate", "Check cassettes: every field and every body."),
+    "stats": ("stats", "stats", "Show what a cassette consists of, in figures."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }

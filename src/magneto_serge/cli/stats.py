@@ -1,0 +1,200 @@
+"""`magneto stats`: what a cassette consists of, in figures.
+
+Bodies count as stored: decoded from their transfer coding, still content-encoded. Times are those
+of the recording. Percentiles are nearest-rank: a figure that is shown was really measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import click
+import msgspec
+
+from magneto_serge.messages import Interaction, body_size
+
+from .cassette_files import CassetteFiles
+from .cassette_options import folder_option, json_option, print_json
+from .tables import Column, print_table
+from .transcript import escape_controls, iso_time
+from .units import count, milliseconds, moment, size
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """How the values of one kind are distributed: bytes or ms, as its owner says."""
+
+    count: int
+    total: float
+    smallest: float
+    median: float
+    p95: float
+    largest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """Measure values; None if there are none."""
+        ordered = sorted(values)
+        if not ordered:
+            return None
+        median, p95 = (ordered[math.ceil(part * len(ordered)) - 1] for part in (0.5, 0.95))
+        total = round(math.fsum(ordered), 3)
+        return cls(len(ordered), total, ordered[0], median, p95, ordered[-1])
+
+
+class HostFigures(msgspec.Struct, frozen=True):
+    """One origin: interactions, how many failed, bytes of response bodies, median ms in all."""
+
+    host: str
+    interactions: int
+    failed: int
+    received: int
+    median_ms: float
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """A cassette in figures: sizes in bytes, times in ms; ``size`` is what it takes on disk."""
+
+    name: str
+    path: str
+    size: int
+    interactions: int
+    first: str | None
+    last: str | None
+    hosts: list[HostFigures]
+    methods: dict[str, int]
+    statuses: dict[str, int]
+    failures: dict[str, int]
+    types: dict[str, int]
+    request_bodies: Spread | None
+    response_bodies: Spread | None
+    first_byte_ms: Spread | None
+    total_ms: Spread | None
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  magneto stats github
+  magneto stats github --json | jq .statuses""",
+)
+@click.argument("name")
+@folder_option
+@json_option
+def stats(name: str, cassette_dir: str | None, as_json: bool) -> None:
+    """Show what a cassette consists of, in figures."""
+    files = CassetteFiles(cassette_dir)
+    interactions = files.read(name)
+    path = str(files.found(name).cassette)
+    figures = measure(name, path, files.size(name), interactions)
+    if as_json:
+        print_json(figures)
+    else:
+        _print(figures, interactions)
+
+
+def measure(name: str, path: str, size: int, interactions: Sequence[Interaction]) -> Stats:
+    """Return the figures of a cassette's interactions; ``size`` in bytes on the disk."""
+    responses = [each.response for each in interactions if each.response is not None]
+    failures = [each.failure.kind.value for each in interactions if each.failure is not None]
+    times = [each.started for each in interactions if each.started]
+    kinds = [(each.headers.get("content-type") or "").partition(";")[0] for each in responses]
+    sent = [body_size(each.request.body) for each in interactions]
+    return Stats(
+        name,
+        path,
+        size,
+        len(interactions),
+        iso_time(min(times, default=0.0)),
+        iso_time(max(times, default=0.0)),
+        _by_host(interactions),
+        _counted(each.request.method for each in interactions),
+        _counted(str(each.status) for each in responses),
+        _counted(failures),
+        _counted(kind.strip().lower() or "none" for kind in kinds),
+        Spread.of(length for length in sent if length),
+        Spread.of(body_size(each.body) for each in responses),
+        Spread.of(each.first_byte_ms for each in interactions if each.first_byte_ms is not None),
+        Spread.of(each.total_ms for each in interactions),
+    )
+
+
+def _counted(values: Iterable[str]) -> dict[str, int]:
+    """Count equal values: the most frequent first, those as frequent by name."""
+    found = Counter(values)
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _by_host(interactions: Iterable[Interaction]) -> list[HostFigures]:
+    hosts: dict[str, list[Interaction]] = {}
+    for each in interactions:
+        hosts.setdefault(each.request.authority, []).append(each)
+    figures = [_host_figures(host, theirs) for host, theirs in hosts.items()]
+    return sorted(figures, key=lambda each: (-each.interactions, each.host))
+
+
+def _host_figures(host: str, interactions: list[Interaction]) -> HostFigures:
+    received = sum(body_size(each.response.body) for each in interactions if each.response)
+    failed = sum(each.failure is not None for each in interactions)
+    total = Spread.of(each.total_ms for each in interactions)
+    return HostFigures(host, len(interactions), failed, received, total.median if total else 0.0)
+
+
+def _print(figures: Stats, interactions: Sequence[Interaction]) -> None:
+    times = [each.started for each in interactions if each.started]
+    span = f", recorded {moment(min(times))} to {moment(max(times))}" if times else ""
+    many = count(figures.interactions, "interaction")
+    click.echo(f"{figures.name}: {many}, {size(figures.size)} on disk{span}")
+    if not figures.interactions:
+        return
+    _print_hosts(figures.hosts)
+    outcomes = figures.statuses | {f"failed: {kind}": n for kind, n in figures.failures.items()}
+    for title, counts in (("METHOD", figures.methods), ("OUTCOME", outcomes)):
+        _print_counts(title, counts)
+    _print_counts("TYPE", figures.types)
+    _print_spreads(figures)
+
+
+def _print_hosts(hosts: Sequence[HostFigures]) -> None:
+    right = ("INTERACTIONS", "FAILED", "RECEIVED", "MEDIAN MS")
+    click.echo()
+    print_table(
+        (Column("HOST", wraps=True), *(Column(title, right=True) for title in right)),
+        [
+            (
+                escape_controls(each.host),
+                f"{each.interactions:,}",
+                f"{each.failed:,}",
+                size(each.received),
+                milliseconds(each.median_ms),
+            )
+            for each in hosts
+        ],
+    )
+
+
+def _print_counts(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        click.echo()
+        rows = [(escape_controls(value), f"{number:,}") for value, number in counts.items()]
+        print_table((Column(title, wraps=True), Column("INTERACTIONS", right=True)), rows)
+
+
+def _print_spreads(figures: Stats) -> None:
+    rows = [
+        *_spread("request bodies", figures.request_bodies, in_bytes=True),
+        *_spread("response bodies", figures.response_bodies, in_bytes=True),
+        *_spread("ms to the first byte", figures.first_byte_ms, in_bytes=False),
+        *_spread("ms in all", figures.total_ms, in_bytes=False),
+    ]
+    titles = ("TOTAL", "LEAST", "MEDIAN", "95%", "MOST")
+    click.echo()
+    print_table((Column("FIGURE"), *(Column(title, right=True) for title in titles)), rows)
+
+
+def _spread(title: str, spread: Spread | None, *, in_bytes: bool) -> list[tuple[str, ...]]:
+    if spread is None:
+        return []
+    values = (spread.total, spread.smallest, spread.median, spread.p95, spread.largest)
+    return [(title, *(size(int(each)) if in_bytes else milliseconds(each) for each in values))]

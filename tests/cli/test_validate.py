@@ -1,0 +1,69 @@
+"""`validate` names file, interaction and field of what is wrong, and its exit status tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .recorded import exchange, invoke, record
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def test_a_sound_cassette_is_said_to_be() -> None:
+    """With what it holds; exit status 0."""
+    record("github", exchange(), exchange(body=b"x" * 5000))
+    result = invoke("validate", "github")
+    assert (result.exit_code, result.stdout) == (0, "github: 2 interactions, sound\n")
+
+
+def test_a_wrong_field_is_named() -> None:
+    """File, interaction, field, what was expected."""
+    path = record("github", exchange(), exchange())
+    before, status, after = path.read_text().rpartition('"status": 200')
+    path.write_text(before + status.replace("200", '"ok"') + after)
+    result = invoke("validate", "github")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "github.json: interaction 2, response.status: " in result.stderr
+
+
+def test_a_side_file_is_compared_with_its_digest() -> None:
+    """Its size alone proves nothing."""
+    record("github", exchange(body=b"x" * 5000))
+    (side,) = Path("cassettes/github.bodies").iterdir()
+    side.write_bytes(b"y" * 5000)
+    result = invoke("validate", "github")
+    assert result.exit_code == 1
+    assert "interaction 1, response.body.file" in result.stderr
+
+
+def test_all_cassettes_of_the_folder_are_checked() -> None:
+    """One that is damaged does not hide the others."""
+    record("a", exchange())
+    record("b", exchange()).write_text("{")
+    record("sub/c", exchange())
+    result = invoke("validate", "--all")
+    assert result.exit_code == 1
+    assert result.stdout == "a: 1 interaction, sound\nsub/c: 1 interaction, sound\n"
+    assert "b.json: line 1" in result.stderr
+
+
+def test_an_empty_folder_is_sound() -> None:
+    """It is said, in case another one was meant."""
+    result = invoke("validate", "--all")
+    assert result.exit_code == 0
+    assert "There are no cassettes in" in result.stderr
+
+
+def test_a_name_that_does_not_exist_is_another_mistake() -> None:
+    """Exit status 3, as everywhere."""
+    assert invoke("validate", "nothing").exit_code == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all", "github")])
+def test_names_or_all(arguments: tuple[str, ...]) -> None:
+    """Exactly one of them."""
+    result = invoke("validate", *arguments)
+    assert result.exit_code == 2
+    assert "Name the cassettes to check, or say --all." in result.stderr
