@@ -53,7 +53,10 @@ _NO_CONTENT = ("HEAD", "CONNECT")  # whose responses end with their head
 _HOST_FIELD = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 
 # Token, SP, and a likely target, as far as they have come.
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what obs-text, VCHAR, SP and HTAB are not
+
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?\Z| [/*h])")
+_REASON = re.compile(rb"[\t -~\x80-\xff]*")
 _START_KEPT = 32  # bytes; the longest method that llhttp knows has 13
 
 
@@ -91,12 +94,15 @@ class _Parser:
         if self._broken:
             return []
         self._silent += len(data)
+        rest: bytes | None = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._upgraded(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._fail(error, data)
+        if rest is not None:  # not while an exception is handled: it would hide what `_fail` needs
+            self._upgraded(rest)
         events = self._events
         if events:
             self._events = []
@@ -419,8 +425,12 @@ class ResponseParser(_Parser):
             raise UpstreamProtocolError(f"{version} in answer to HTTP/1.1")
         fields = self._take_fields(self._reason)
         reason, self._reason = self._reason, b""
+        if _REASON.fullmatch(reason) is None:
+            raise UpstreamProtocolError("Control characters in the reason phrase (RFC 9112 §4)")
         if status < 100:
             raise UpstreamProtocolError(f"{status} is no status code (RFC 9110 §15)")
+        if _CONTROL.search(reason):
+            raise UpstreamProtocolError("Control characters in the reason phrase (RFC 9112 §4)")
         if status < 200 and status != 101:
             self._events.append(InformationalReceived(status, reason, version, fields))
             return
@@ -439,6 +449,8 @@ class ResponseParser(_Parser):
                 # TE is never sent with anything but "trailers", so no other coding may come.
                 if value.strip(b" \t").lower() != b"chunked":
                     raise UpstreamProtocolError(f"Unknown transfer coding {value!r}")
+                if head.framing is Framing.CHUNKED:
+                    raise UpstreamProtocolError("Chunked more than once (RFC 9112 §6.1)")
                 head.framing = Framing.CHUNKED
         if options:
             head.nominated = frozenset(options - NEVER_NOMINATED)
