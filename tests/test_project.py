@@ -68,7 +68,7 @@ def test_each_source_file_has_a_test_file_of_its_name() -> None:
         if path.name not in WITHOUT_TESTS_OF_THEIR_OWN
         and not any(test.startswith(f"test_{path.stem.strip('_')}") for test in tests)
     ]
-    assert untested == []
+    assert not untested, "\n".join(untested)
 
 
 def test_no_file_is_too_long_to_read_at_one_sitting() -> None:
@@ -90,7 +90,7 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in links(document)
         if is_broken(document, target)
     ]
-    assert broken == []
+    assert not broken, "\n".join(broken)
 
 
 def test_each_test_states_its_rule() -> None:
@@ -104,7 +104,7 @@ def test_each_test_states_its_rule() -> None:
             re.MULTILINE,
         )
     ]
-    assert silent == []
+    assert not silent, "\n".join(silent)
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
