@@ -215,6 +215,9 @@ REFUSED_RESPONSES: dict[str, bytes] = {
     "CL that is none": OK + b"Content-Length: five\r\n" + END,
     "TE gzip, chunked": OK + TE + b"gzip, chunked\r\n" + END,
     "TE gzip": OK + TE + b"gzip\r\n" + END,
+    "TE chunked twice": OK + CHUNKED + CHUNKED + END,
+    "NUL in the reason phrase": b"HTTP/1.1 200 O\x00K\r\nContent-Length: 0\r\n\r\n",
+    "escape in the reason phrase": b"HTTP/1.1 200 \x1b[2J\r\nContent-Length: 0\r\n\r\n",
     "space before the colon": OK + b"Content-Length : 5\r\n" + END,
     "obs-fold": OK + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "bare LF after the status line": b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
@@ -278,6 +281,15 @@ def test_bytes_that_nobody_asked_for(name: str) -> None:
     for pieces in ([data + beyond], [data, beyond]):
         told = plain(read_response(ResponseFixture(data, method), pieces))
         assert told == [*good, ("broke", "UpstreamProtocolError", None)]
+
+
+def test_a_refusal_behind_an_ignored_upgrade_keeps_its_status() -> None:
+    """What is wrong with a request is told as ever where the one before it offered an upgrade."""
+    before = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    for name in ("version 2.0", "TE identity", "no Host", "TE in HTTP/1.0"):
+        status, data = REFUSED[name]
+        for pieces in ([before + data], [before, data]):
+            assert statuses(read_requests(pieces)) == [status], name
 
 
 def test_bytes_before_the_first_request() -> None:

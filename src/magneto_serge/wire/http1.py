@@ -52,11 +52,10 @@ _NO_CONTENT = ("HEAD", "CONNECT")  # whose responses end with their head
 # make it a list to some readers.
 _HOST_FIELD = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 
-# Token, SP, and a likely target, as far as they have come.
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # what obs-text, VCHAR, SP and HTAB are not
 
+# Token, SP, and a likely target, as far as they have come.
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: ?\Z| [/*h])")
-_REASON = re.compile(rb"[\t -~\x80-\xff]*")
 _START_KEPT = 32  # bytes; the longest method that llhttp knows has 13
 
 
@@ -425,8 +424,6 @@ class ResponseParser(_Parser):
             raise UpstreamProtocolError(f"{version} in answer to HTTP/1.1")
         fields = self._take_fields(self._reason)
         reason, self._reason = self._reason, b""
-        if _REASON.fullmatch(reason) is None:
-            raise UpstreamProtocolError("Control characters in the reason phrase (RFC 9112 §4)")
         if status < 100:
             raise UpstreamProtocolError(f"{status} is no status code (RFC 9110 §15)")
         if _CONTROL.search(reason):
