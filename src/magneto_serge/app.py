@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
+from magneto_serge.config_values import convert
 from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.dial import Origin
@@ -159,8 +160,10 @@ class MagnetoProxy:
         if self._state != "running":
             return
         self._state = "stopped"
-        await self._server.stop()
-        await asyncio.to_thread(self._leave, self._end_session, error)
+        try:
+            await self._server.stop()
+        finally:
+            await asyncio.to_thread(self._leave, self._end_session, error)
 
     def _begin(self) -> None:
         if self._state != "new":
@@ -258,7 +261,7 @@ class MagnetoProxy:
 
     def _idle_session(self) -> Session:
         """Return what answers while no cassette is in use: only passthrough lets anything by."""
-        return self._new_session(None, Mode(self.settings.mode))
+        return self._new_session(None, _mode(self.settings.mode))
 
     def _equip(self, session: Session, mode: Mode) -> None:
         """Give a session what a mode needs: recordings to play, a recorder to keep."""
@@ -377,14 +380,18 @@ def _mode(value: Mode | str) -> Mode:
 def _replace(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
     import msgspec
 
-    try:
-        return msgspec.structs.replace(settings, **overrides)
-    except TypeError as error:
-        raise ConfigError(f"Not a setting: {error}") from None
+    unknown = overrides.keys() - set(settings.__struct_fields__)
+    if unknown:
+        raise ConfigError(f"There is no such setting: {', '.join(sorted(unknown))}")
+    values = {name: convert(name, value, f"argument {name}") for name, value in overrides.items()}
+    return msgspec.structs.replace(settings, **values)
 
 
 def _origin_of(url: str) -> Origin:
     parts = urlsplit(url)
-    return Origin(
-        parts.scheme, (parts.hostname or "").lower(), parts.port or DEFAULT_PORTS[parts.scheme]
-    )
+    host = (parts.hostname or "").lower()
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ConfigError(f"reverse {url}: {host!r} is not a host name") from None
+    return Origin(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme])
