@@ -24,11 +24,11 @@ from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
-from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact
+from magneto_serge.replay.shelves import Shelves
 from magneto_serge.runner import LoopThread
 from magneto_serge.storage.store import CassetteStore
 from magneto_serge.trust import Trust
@@ -271,7 +271,7 @@ class MagnetoProxy:
         exists = self._store.exists(name)
         policy = policy_for(mode, cassette_exists=exists)
         if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
-            session.cassette = Cassette(self._store.load(name))
+            session.cassette = Shelves(self._store.load(name))
         if policy.keeps:
             if self._recorder is None:
                 self._recorder = self._store.recorder(

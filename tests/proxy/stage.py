@@ -22,10 +22,10 @@ from magneto_serge.messages import FailureKind, Interaction
 from magneto_serge.proxy.client import ClientConnection
 from magneto_serge.proxy.dial import DialError, Origin, UpstreamProxy
 from magneto_serge.proxy.server import ProxyServer
-from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Shelves
 
 from .mock_loop import MockLoop
 from .mock_transport import MockTransport
@@ -114,7 +114,7 @@ class Stage:
         self.session = Session(
             "tape",
             mode,
-            cassette=None if recordings is None else Cassette(recordings),
+            cassette=None if recordings is None else Shelves(recordings),
             sink=self.sink,
             ignore_hosts=settings.get("ignore_hosts", ()),
             redacted=redacted,

@@ -15,10 +15,10 @@ from magneto_serge.errors import ClientProtocolError, ProxyError
 from magneto_serge.messages import Interaction
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import ProxyServer
-from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Shelves
 from magneto_serge.wire.targets import parse_absolute
 
 from .mock_transport import MockTransport
@@ -82,7 +82,7 @@ class House:
         self.loop = loop
         self.sink = FakeSink()
         self.missed: list[Miss] = []
-        cassette = None if recordings is None else Cassette(recordings)
+        cassette = None if recordings is None else Shelves(recordings)
         self.server = ProxyServer(
             Settings(**settings),
             Session("tape", mode, cassette=cassette, sink=self.sink),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from magneto_serge.messages import Body, FileBody, Headers, Interaction, Request, Response
-from magneto_serge.replay.cassette import Cassette, Recording
 from magneto_serge.replay.engine import FORWARD, FORWARD_AND_KEEP, Decision, Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Recording, Shelves
 
 
 def asks(
@@ -33,9 +33,9 @@ def told(request: Request, answer: str = "") -> Interaction:
     return Interaction(request, Response(200, "OK", body=answer.encode()))
 
 
-def tape(*said: tuple[Request, str]) -> Cassette:
+def tape(*said: tuple[Request, str]) -> Shelves:
     """Return a cassette of requests and their answers."""
-    return Cassette(told(request, answer) for request, answer in said)
+    return Shelves(told(request, answer) for request, answer in said)
 
 
 class Sink:
@@ -74,7 +74,7 @@ class Spool:
 
 
 def session(
-    mode: Mode, cassette: Cassette | None = None, name: str | None = "tape", **options: object
+    mode: Mode, cassette: Shelves | None = None, name: str | None = "tape", **options: object
 ) -> Session:
     """Return a session with a sink to record into."""
     options.setdefault("sink", Sink())

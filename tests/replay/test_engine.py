@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import pytest
 
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Request
-from magneto_serge.replay.cassette import Cassette, Recording
 from magneto_serge.replay.engine import MISSES_KEPT, Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Recording, Shelves
 
 from .telling import asks, outcome, script, session, tape, told
 
 A, B, UNKNOWN = asks("/a"), asks("/b", b"content", "text/plain"), asks("/unknown")
 
 
-def recorded() -> Cassette:
+def recorded() -> Shelves:
     """Return a cassette with two answers for /a and one for a POST-like /b."""
     return tape((A, "first"), (A, "second"), (B, "b"))
 
@@ -300,7 +301,7 @@ def test_a_foreseen_refusal_is_kept_once() -> None:
 
 def test_misses_are_bounded() -> None:
     """A client that never matches does not fill the memory; the last ones are kept."""
-    playing = session(Mode.REPLAY, Cassette())
+    playing = session(Mode.REPLAY, Shelves())
     for number in range(MISSES_KEPT + 5):
         playing.decide(asks(f"/{number}"))
     assert len(playing.misses) == MISSES_KEPT
@@ -322,3 +323,19 @@ def test_a_decision_does_not_change_the_request() -> None:
     decision = live.decide(request)
     assert isinstance(decision, Recording)
     assert request == Request("GET", "http", "a.example", 80, SECRET)
+
+
+def test_a_damaged_recording_is_refused() -> None:
+    """What cannot be read is refused with the reason, in every mode that replays."""
+
+    class Damaged(Shelves):
+        def knows_head(self, request: Request) -> bool:
+            raise CassetteError("x.msgpack: byte 9: the checksum is wrong.")
+
+        def play(self, request: Request) -> Recording | None:
+            raise CassetteError("x.msgpack: byte 9: the checksum is wrong.")
+
+    for mode in (Mode.REPLAY, Mode.HYBRID, Mode.AUTO):
+        playing = session(mode, Damaged())
+        assert [outcome(playing.foresee(asks())), *script(playing, asks())] == ["refuse"] * 2
+        assert "byte 9: the checksum is wrong" in playing.misses[0].reason

@@ -8,6 +8,7 @@ import math
 import random
 import zlib
 from collections.abc import Hashable
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magneto_serge.messages import FileBody, Headers
-from magneto_serge.replay.matching import DIGEST_FROM, body_key, head_key
+from magneto_serge.replay.matching import (
+    DIGEST_FROM,
+    KEY_SCHEME,
+    body_key,
+    head_digest,
+    head_key,
+    key_digest,
+)
 
 from .telling import asks
 
@@ -424,3 +432,20 @@ def test_keys_never_raise_for_any_fields(fields: list[tuple[bytes, bytes]], body
 def test_bodies_of_no_known_type_are_their_bytes(one: bytes, other: bytes) -> None:
     """Without a type that says more, two bodies are equal exactly where their bytes are."""
     assert (key(one, "text/plain") == key(other, "text/plain")) is (one == other)
+
+
+def test_digests_of_keys() -> None:
+    """A digest is BLAKE2b, 8 bytes, of the key in MessagePack: a head, or a head and a body."""
+    key = head_key(asks("/a?y=2&x=1", method="POST"))
+    packed = b"\x96\xa4POST\xa4http\xa9a.example\x50\xa2/a\x92\xa3x=1\xa3y=2"
+    assert head_digest(key) == blake2b(packed, digest_size=8).digest()
+    whole = b"\x92" + packed + b"\xc4\x02hi"
+    assert key_digest(key, b"hi") == blake2b(whole, digest_size=8).digest()
+
+
+def test_digests_do_not_change() -> None:
+    """The digests of a key scheme are the same for ever: cassettes hold them."""
+    key = head_key(asks("/a"))
+    body = body_key(Headers.of(("Content-Type", "application/json")), b'{"b": 1, "a": [2.50]}')
+    assert KEY_SCHEME == 1
+    assert (head_digest(key) + key_digest(key, body)).hex() == "08734a0c70cfd09bb0b5fbdae208d73e"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from magneto_serge.messages import FileBody, Request
-from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.matching import body_key, head_key
 from magneto_serge.replay.misses import Difference, Miss, differences, find_miss, masked_url
+from magneto_serge.replay.shelves import Shelves
 
 from .telling import asks, tape
 
@@ -173,7 +173,7 @@ def test_secrets_in_queries_are_masked() -> None:
 
 def test_a_large_cassette_is_searched_in_bounds() -> None:
     """Of a huge cassette the first 20,000 recordings are looked at, and the miss comes soon."""
-    cassette = Cassette()
+    cassette = Shelves()
     for recording in tape(*((asks(f"/{number}"), "") for number in range(100))).recordings * 250:
         cassette.recordings.append(recording)
     assert find_miss(asks("/x"), cassette, "tape").nearest
@@ -194,8 +194,8 @@ def test_the_story_of_a_miss() -> None:
     ]
 
 
-@pytest.mark.parametrize(("cassette", "name"), [(None, None), (None, "tape"), (Cassette(), None)])
-def test_the_story_without_a_cassette(cassette: Cassette | None, name: str | None) -> None:
+@pytest.mark.parametrize(("cassette", "name"), [(None, None), (None, "tape"), (Shelves(), None)])
+def test_the_story_without_a_cassette(cassette: Shelves | None, name: str | None) -> None:
     """Where no cassette is in use, the story says how to name one."""
     story = find_miss(ASKED, cassette, name)
     assert story.nearest == ()

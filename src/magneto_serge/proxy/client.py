@@ -32,9 +32,9 @@ from magneto_serge.proxy.pump import Pump
 from magneto_serge.proxy.reset import reset
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
-from magneto_serge.replay.cassette import Recording
 from magneto_serge.replay.engine import Decision, Forward
 from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.shelves import Recording
 from magneto_serge.wire.events import (
     BytesAfterUpgrade,
     DataReceived,

@@ -15,11 +15,12 @@ from typing import Protocol
 
 import msgspec
 
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction, Request
-from magneto_serge.replay.cassette import Cassette, Recording
-from magneto_serge.replay.misses import Miss, find_miss
+from magneto_serge.replay.misses import Miss, find_miss, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import mask_target
+from magneto_serge.replay.shelves import Recording, Shelves
 
 MISSES_KEPT = 1000
 
@@ -109,7 +110,7 @@ class Session:
         name: str | None,
         mode: Mode,
         *,
-        cassette: Cassette | None = None,
+        cassette: Shelves | None = None,
         sink: InteractionSink | None = None,
         ignore_hosts: tuple[str, ...] = (),
         redacted: bool = True,
@@ -145,29 +146,46 @@ class Session:
         if self._ignore_hosts and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:
-            by_body = self.cassette.bodies_of(request)
-            if not by_body:
-                by_body = self.cassette.bodies_of(self._as_recorded(request))
-            if by_body:
-                # RFC 9110 §10.1.1: a client that was refused without 100 (Continue) sent no body.
-                # It would send one now if it were told to continue.
-                refused = by_body.get(b"") if "expect" in request.headers else None
-                if refused is not None and _expected(refused.recordings[0]):
-                    return refused.play()
-                return None
+            try:
+                for asked in (request, self._as_recorded(request)):
+                    if self.cassette.knows_head(asked):
+                        return self._refused_expectation(asked)
+            except CassetteError as error:
+                return self._unreadable(request, error)
         return self._without_match(request)
+
+    def _refused_expectation(self, request: Request) -> Recording | None:
+        """RFC 9110 §10.1.1: a client that was refused without 100 (Continue) sent no body.
+
+        It would send one now if it were told to continue.
+        """
+        if "expect" in request.headers and self.cassette is not None:
+            refused = self.cassette.without_body(request)
+            first = None if refused is None else refused.first()
+            if refused is not None and first is not None and _expected(first):
+                return refused.play()
+        return None
 
     def decide(self, request: Request) -> Decision:
         """Decide for a complete request; a Recording is counted as played."""
         if self._ignore_hosts and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:
-            recording = self.cassette.play(request)
-            if recording is None and (recorded := self._as_recorded(request)) is not request:
-                recording = self.cassette.play(recorded)
+            try:
+                recording = self.cassette.play(request)
+                if recording is None and (recorded := self._as_recorded(request)) is not request:
+                    recording = self.cassette.play(recorded)
+            except CassetteError as error:
+                return self._unreadable(request, error)
             if recording is not None:
                 return recording
         return self._without_match(request)
+
+    def _unreadable(self, request: Request, error: CassetteError) -> Miss:
+        """Refuse: what was recorded is damaged, and in no mode to be passed over in silence."""
+        miss = unreadable(self._as_recorded(request), error)
+        self.misses.append(miss)
+        return miss
 
     def _as_recorded(self, request: Request) -> Request:
         """Mask what was masked when it was recorded; secrets live in queries with a "="."""

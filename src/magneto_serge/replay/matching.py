@@ -7,6 +7,11 @@ access however large the cassette. Two requests match when their keys are equal:
 * a JSON body compares by value (key order and spacing do not matter), a form as a multiset,
   multipart without its boundary, everything else by its bytes; a content-encoded body is compared
   decoded where gzip or deflate says how. A body that claims to be JSON and is not: bytes.
+
+A cassette can keep the keys of its recordings as *digests*, to be looked up without reading the
+recordings: BLAKE2b of the key in MessagePack, 8 bytes for the head and 8 for head and body. Equal
+keys have equal digests; whoever finds a digest still compares the keys. Any change of what a key
+is must change ``KEY_SCHEME``, so that digests of another scheme are not looked up.
 """
 
 from __future__ import annotations
@@ -56,6 +61,29 @@ def body_key(headers: Headers, body: Body) -> Hashable:
     elif essence.startswith("multipart/"):
         decoded = _without_boundary(content_type, decoded)
     return _bytes_key(decoded)
+
+
+KEY_SCHEME = 1
+DIGEST_SIZE = 8  # bytes
+
+
+def head_digest(head: HeadKey) -> bytes:
+    """Return the 8 bytes that stand for a head key; raises UnicodeEncodeError for lone surrogates.
+
+    Of what is hashed: MessagePack in its shortest forms; tuples are arrays, ``bytes`` are bin.
+    """
+    return _digest(head)
+
+
+def key_digest(head: HeadKey, body: Hashable) -> bytes:
+    """Return the 8 bytes that stand for a whole key: of the array of its two parts."""
+    return _digest((head, body))
+
+
+def _digest(key: object) -> bytes:
+    from hashlib import blake2b
+
+    return blake2b(msgspec.msgpack.encode(key), digest_size=DIGEST_SIZE).digest()
 
 
 def _bytes_key(body: bytes) -> Hashable:

@@ -2,22 +2,21 @@
 
 Nearest means: the most parts of the match key in common, weighted so that another body beats
 another query, another query beats another path, and another method or host comes last. The scan
-is linear over what the cassette holds for a miss only, and bounded.
+is linear over what the cassette offers for a miss only, and bounded there.
 """
 
 from __future__ import annotations
 
-from itertools import islice
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Body, FileBody, Request, body_size
-from magneto_serge.replay.cassette import Cassette
 from magneto_serge.replay.matching import body_key
 from magneto_serge.replay.redaction import mask_target
+from magneto_serge.replay.shelves import Shelves
 
-_SCANNED = 20_000  # recordings looked at for one miss: some 30 ms
 _SHOWN = 3
 _PREVIEW = 120  # characters of a body
 
@@ -66,7 +65,7 @@ class Miss(msgspec.Struct, frozen=True):
         return "\n".join(lines)
 
 
-def find_miss(request: Request, cassette: Cassette | None, name: str | None) -> Miss:
+def find_miss(request: Request, cassette: Shelves | None, name: str | None) -> Miss:
     """Explain why nothing in ``cassette`` (called ``name``) matches ``request``."""
     url = masked_url(request)
     if cassette is None or name is None:
@@ -80,7 +79,7 @@ def find_miss(request: Request, cassette: Cassette | None, name: str | None) -> 
     scored = sorted(
         (
             (_distance(request, recording.interaction.request), recording.number, recording)
-            for recording in islice(cassette.recordings, _SCANNED)
+            for recording in cassette.near(request)
         ),
         key=lambda item: item[:2],
     )
@@ -101,6 +100,17 @@ def find_miss(request: Request, cassette: Cassette | None, name: str | None) -> 
         f"To add it: `magneto hybrid {name}`; to record everything again: `magneto record {name}`.",
         nearest,
         request,
+    )
+
+
+def unreadable(request: Request, error: CassetteError) -> Miss:
+    """Explain that what was recorded for ``request`` is damaged."""
+    return Miss(
+        request.method,
+        masked_url(request),
+        f"The cassette is damaged. {error}",
+        "Until then nothing that the cassette holds for this request can be replayed.",
+        request=request,
     )
 
 
