@@ -102,10 +102,13 @@ def _answer(connection: h11.Connection, messages: list[Message]) -> bool:
 
 def _leaves_http(request: Message) -> bool:
     """Whether we would let this request leave HTTP (RFC 9110 §7.8, §9.3.6)."""
-    fields = {name.lower(): value.lower() for name, value in request.fields}
-    offer = fields.get(b"upgrade", b"h2c")
-    nominated = b"upgrade" in fields.get(b"connection", b"")
-    wanted = nominated and not offer.startswith(b"h2c") and not request.content
+    options, offers = (
+        [value.lower() for field, value in request.fields if field.lower() == name]
+        for name in (b"connection", b"upgrade")
+    )
+    nominated = b"upgrade" in [option.strip() for line in options for option in line.split(b",")]
+    offered = any(offer and not offer.startswith((b"h2c", b"tls/")) for offer in offers)
+    wanted = nominated and offered and not request.content
     return request.start[0] == b"CONNECT" or (wanted and request.start[2] == b"1.1")
 
 

@@ -165,6 +165,8 @@ BROKE = [("broke", "UpstreamProtocolError", None)]
     [
         (b"", []),
         (b"HTTP/1.1 100 Continue\r\n\r\n", []),
+        (b"\r\n", []),
+        (b"HTTP/1.1 100 Continue\r\n\r\n\r\n", []),
         (b"H", BROKE),
         (b"HTTP/1.1 200 OK\r\nContent-Le", BROKE),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200", BROKE),

@@ -400,7 +400,7 @@ class ResponseParser(_Parser):
         if head is not None and head.framing is Framing.CLOSE:
             self._awaiting = False
             return [StreamEnded(())]
-        if head is None and self._between and not self._silent:
+        if head is None and self._between:
             return []
         self._broken = True
         return [PeerBrokeProtocol(UpstreamProtocolError("The origin closed mid-message"))]

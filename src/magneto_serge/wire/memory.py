@@ -30,7 +30,7 @@ _LONGEST = 4096  # bytes of a head worth keeping
 
 # The request lines that llhttp takes, as far as they are common: method and target are checked
 # here each time because they are not part of what is remembered.
-_REQUEST_LINE = re.compile(rb"([A-Z]+) ((?:/|https?://)[!-~]*) HTTP/1\.1")
+_REQUEST_LINE = re.compile(rb"([A-Z]+) ((?:https?://[A-Za-z0-9.-]+(?::[0-9]+)?)?/[!-~]*) HTTP/1\.1")
 
 
 class _Seen:
