@@ -385,9 +385,11 @@ class Terminal:
         os.write(self._ours, keys)
 
     def close(self) -> int:
-        """Read to the end; return the exit status."""
-        while self._read():
-            pass
+        """Read to the end, which must come in time; return the exit status."""
+        end = time.monotonic() + PATIENCE
+        while select.select([self._ours], [], [], max(0.0, end - time.monotonic()))[0]:
+            if not self._read():
+                break
         os.close(self._ours)
         return self.process.wait(PATIENCE)
 
@@ -410,7 +412,8 @@ def test_ctrl_c_reaches_the_command_once_and_we_wait_for_it(shell: Shell) -> Non
     code = (
         "import signal, time; count = []\n"
         "signal.signal(signal.SIGINT, lambda *_: count.append(1))\n"
-        "print('waiting', flush=True); signal.pause()\n"
+        "print('waiting', flush=True)\n"
+        "while not count: signal.sigtimedwait([], 0.05)\n"
         "signal.sigtimedwait([], 0.2); print('count', len(count)); raise SystemExit(5)"
     )
     terminal = Terminal(shell, "record", "tape", "--", sys.executable, "-c", code)
