@@ -148,5 +148,5 @@ def _note(event: object, messages: list[Message]) -> None:
             messages[-1] = messages[-1]._replace(trailers=_lines(event.headers))
 
 
-def _lines(headers: h11.Headers) -> FieldLines:
+def _lines(headers: h11._headers.Headers) -> FieldLines:
     return tuple((bytes(name), bytes(value)) for name, value in headers.raw_items())
