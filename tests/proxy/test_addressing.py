@@ -9,7 +9,7 @@ import pytest
 from magneto_serge.proxy.dial import Origin
 
 from .stage import Stage
-from .traffic import answer, ask
+from .traffic import answer, ask, read_answers
 
 ORIGIN = Origin("http", "origin.test", 80)
 SECURE = Origin("https", "origin.test", 443)
@@ -95,6 +95,14 @@ def test_old_client_in_a_tunnel_may_leave_host_out() -> None:
     client = stage.client(SECURE)
     client.send(ask("/", host=None, version="HTTP/1.0"))
     assert stage.answer_dial().take() == b"GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n"
+
+
+def test_asterisk_belongs_to_options() -> None:
+    """``*`` names no resource: with any other method it is malformed."""
+    stage = Stage()
+    client = stage.client(SECURE)
+    client.send(ask("*"))
+    assert read_answers(client.take(), ["GET"])[0].status == 400
 
 
 def test_absolute_form_in_a_tunnel() -> None:

@@ -120,7 +120,7 @@ def feed(stage: Stage, client: MockTransport, pieces: list[bytes], choked: list[
     choked=st.lists(st.booleans(), max_size=4),
     limit=st.sampled_from([0, 5, 100, 10**6]),
 )
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_every_request_gets_one_answer_in_order(
     picks: list[int], places: list[int], choked: list[bool], limit: int
 ) -> None:
@@ -155,7 +155,7 @@ def test_every_request_gets_one_answer_in_order(
     in_tunnel=st.booleans(),
     eof=st.booleans(),
 )
-@settings(max_examples=500)
+@settings(max_examples=150)
 def test_no_bytes_break_the_proxy(
     picks: list[int],
     places: list[int],
@@ -187,7 +187,7 @@ def test_no_bytes_break_the_proxy(
 
 
 @given(data=st.binary(max_size=300), places=PLACES, in_tunnel=st.booleans())
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_noise_breaks_nothing_either(data: bytes, places: list[int], in_tunnel: bool) -> None:
     """Neither do bytes that never were HTTP."""
     stage = Stage(Mode.REPLAY, tape(10**6))
@@ -287,7 +287,7 @@ class Traffic:
     places=PLACES,
     choices=st.lists(st.integers(0, 1000), max_size=60),
 )
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_relay_delivers_everything_once(
     bodies: list[tuple[bytes, bytes, str]], places: list[int], choices: list[int]
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -355,6 +357,34 @@ def test_malformed_body_while_it_is_read() -> None:
     client.send(b"20\r\n" + bytes(32) + b"\r\nnonsense\r\n")
     assert read_answers(client.take(), ["POST"])[0].status == 400
     assert not client.open
+
+
+def test_body_that_the_disk_does_not_take(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that cannot be read for matching is refused with 507; nothing is raised."""
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    stage = Stage(Mode.HYBRID, [recorded(method="POST", sent=b"known")], memory_limit=10)
+    client = stage.client()
+    client.send(ask(method="POST", body=bytes(100)) + ask())
+    assert read_answers(client.take(), ["POST"])[0].status == 507
+    assert not client.open
+    assert "No space left" in caplog.text
+
+
+def test_malformed_request_behind_a_large_recording() -> None:
+    """It is refused when the recording has been sent."""
+    stage = Stage(Mode.REPLAY, [recorded(body=bytes(300_000))])
+    client = stage.client()
+    client.choke()
+    client.send(ask() + b"nonsense\r\n\r\n")
+    client.drain()
+    first, second = read_answers(client.take(), ["GET", "GET"])
+    assert (len(first.body), second.status) == (300_000, 400)
 
 
 def test_mode_takes_effect_with_the_next_request() -> None:

@@ -57,7 +57,7 @@ def silent_log() -> Iterator[None]:
     places=PLACES,
     end=st.sampled_from(["stay", "close", "reset", "client"]),
 )
-@settings(max_examples=500)
+@settings(max_examples=150)
 def test_no_answer_breaks_the_proxy(
     asked: tuple[str, bytes],
     said: list[bytes],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -85,6 +86,20 @@ def test_spool_keeps_every_byte(pieces: list[bytes], limit: int) -> None:
         spool.discard()
         assert not body.path.exists()
     spool.discard()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_spool_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The piece that does not fit is an error; nothing else is, and nothing is left behind."""
+    path = folder / "body"
+    path.touch()
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (full, str(path)))
+    spool = Spool(1)
+    with pytest.raises(OSError, match="No space left"):
+        spool.add(b"large")
+    spool.discard()
+    assert list(folder.iterdir()) == []
 
 
 def test_spooled_file_is_private(folder: Path) -> None:

@@ -71,7 +71,7 @@ class Spool:
         self.size = 0
 
     def add(self, data: bytes) -> None:
-        """Keep a piece."""
+        """Keep a piece; raises OSError where the disk does not take it."""
         self.size += len(data)
         if self._file is None:
             self._pieces.append(data)
@@ -89,6 +89,7 @@ class Spool:
             self._pieces = []
         self._digest.update(data)
         self._file.write(data)
+        self._file.flush()  # so that a full disk is noticed here, and not by `close`
 
     def close(self) -> Body:
         """Return the whole body; a FileBody stays readable until :meth:`discard`."""
@@ -101,6 +102,9 @@ class Spool:
         """Forget the body and remove its file."""
         self._pieces = []
         if self._file is not None and self._path is not None:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError:  # what could not be written is not missed
+                pass
             self._path.unlink(missing_ok=True)
             self._file = None
