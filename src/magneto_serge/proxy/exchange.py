@@ -166,8 +166,9 @@ class Exchange:
             extra += upstream.proxy.authorization
         host = client.addressing.host_field(head)
         section = head.section
-        if section is not None and section.relayed_for == host and not extra:
-            return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + section.relayed
+        relayed = None if section is None or extra else section.relayed
+        if relayed is not None and relayed[0] == host:
+            return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + relayed[1]
         block = request_head(
             request.method,
             target,
@@ -179,8 +180,7 @@ class Exchange:
             extra=extra,
         )
         if section is not None and not extra:
-            section.relayed_for = host
-            section.relayed = block[block.find(b"\r\n") + 2 :]
+            section.relayed = (host, block[block.find(b"\r\n") + 2 :])
         return block
 
     def request_data(self, data: bytes) -> None:
@@ -311,9 +311,10 @@ class Exchange:
         if section is None or connection or framing is not None:
             out.append(_head_of(event, framing, connection))
         else:
-            if not section.relayed:
-                section.relayed = _head_of(event, None, b"")
-            out.append(section.relayed)
+            relayed = section.relayed
+            if relayed is None:
+                relayed = section.relayed = (b"", _head_of(event, None, b""))
+            out.append(relayed[1])
         if event.ended:
             self._response_ended((), out)
             return True

@@ -19,19 +19,18 @@ from magneto_serge.messages import FieldLine, Headers
 class Section:
     """A field section that came before, and what was made of it; see ``memory``.
 
-    ``relayed`` is the section as it goes out; a request's was made for the Host value
-    ``relayed_for``.
+    ``relayed`` is the section as it goes out, and the Host value that it was made for (none in a
+    response): one value, because proxies on several threads share it.
     """
 
-    __slots__ = ("headers", "nominated", "relayed", "relayed_for")
+    __slots__ = ("headers", "nominated", "relayed")
 
     def __init__(
         self, fields: tuple[FieldLine, ...], nominated: frozenset[bytes] = frozenset()
     ) -> None:
         self.headers = Headers(fields)
         self.nominated = nominated
-        self.relayed_for: bytes | None = None
-        self.relayed = b""
+        self.relayed: tuple[bytes, bytes] | None = None
 
 
 class Framing(IntEnum):
