@@ -449,3 +449,19 @@ def test_digests_do_not_change() -> None:
     body = body_key(Headers.of(("Content-Type", "application/json")), b'{"b": 1, "a": [2.50]}')
     assert KEY_SCHEME == 1
     assert (head_digest(key) + key_digest(key, body)).hex() == "08734a0c70cfd09bb0b5fbdae208d73e"
+
+
+@given(st.text("ab&=?/", max_size=6), st.text("ab&=?/", max_size=6), bodies, bodies, types)
+def test_digests_are_equal_where_keys_are(
+    one: str, other: str, body: bytes, another: bytes, content_type: str
+) -> None:
+    """A digest stands for its key: equal for equal keys, and for nothing else that is met."""
+    heads = [head_key(asks("/" + target)) for target in (one, other)]
+    keys = [
+        body_key(Headers([(b"Content-Type", content_type.encode())]), b) for b in (body, another)
+    ]
+    digests = [head_digest(head) for head in heads]
+    assert (digests[0] == digests[1]) is (heads[0] == heads[1])
+    whole = [key_digest(head, key) for head, key in zip(heads, keys, strict=True)]
+    assert (whole[0] == whole[1]) is (heads == [heads[0]] * 2 and keys[0] == keys[1])
+    assert {len(digest) for digest in (*digests, *whole)} == {8}
