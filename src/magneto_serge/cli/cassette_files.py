@@ -90,6 +90,11 @@ class CassetteFiles:
             journal.close(remove=True)
         return target.cassette
 
+    def part(self, name: str, label: str) -> str:
+        """Return what to call a part of the cassette ``name``: a path beside it."""
+        folder, bare = self._existing(name)
+        return str(folder / f"{canonical_name(bare)}-{label}")
+
     def must_be_free(self, name: str, *, replace: bool) -> None:
         """Raise ConfigError if ``name`` exists and must not be replaced."""
         path = self.paths(name).cassette

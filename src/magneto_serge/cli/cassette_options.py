@@ -6,12 +6,15 @@ cassette names it with ``-o`` and leaves an existing one alone without ``--force
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import click
 import msgspec
 
 from magneto_serge.errors import ConfigError
+
+from .units import count
 
 folder_option = click.option(
     "-d",
@@ -32,6 +35,13 @@ force_option = click.option(
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def say_written(path: Path, interactions: int) -> None:
+    """Say on stderr what was written, its path as short as it can be from here."""
+    here = Path.cwd()
+    shown = path.relative_to(here) if path.is_relative_to(here) else path
+    click.echo(f"magneto: wrote {shown}: {count(interactions, 'interaction')}", err=True)
 
 
 def out_of_range(name: str, number: int, last: int) -> NoReturn:

@@ -31,6 +31,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("cassettes", "show", "Show what is in a cassette, or one interaction in full."),
     "validate": ("validate", "validate", "Check cassettes: every field and every body."),
     "stats": ("stats", "stats", "Show what a cassette consists of, in figures."),
+    "merge": ("rearrange", "merge", "Put the interactions of several cassettes into one."),
+    "split": ("rearrange", "split", "Make several cassettes of one, by host or by size."),
+    "filter": ("rearrange", "filter_cassette", "Keep some interactions of a cassette."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }
