@@ -27,7 +27,8 @@ from magneto_serge.messages import Body, FileBody, Headers, Request
 HeadKey = tuple[str, str, str, int, str, object]
 
 # Bodies from this size on are compared by digest, so that keys stay small. It is far below any
-# sensible `memory_limit`, so a body compares the same way wherever it is kept.
+# sensible `memory_limit`, so plain bytes compare the same way wherever they are kept. (JSON and
+# forms above `memory_limit` compare by their bytes, since nobody wants to read them.)
 DIGEST_FROM = 65_536  # bytes
 _DECODED_LIMIT = 16 * 1024 * 1024  # bytes; a request that inflates further is compared as it is
 

@@ -39,7 +39,7 @@ class Nearest(msgspec.Struct, frozen=True):
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """A request that replay refused.
+    """A request that replay refused; `request` is without its body.
 
     ``reason`` is one sentence; ``nearest`` holds up to three recordings, best first; ``remedy``
     says what to do next.
@@ -74,7 +74,7 @@ def find_miss(request: Request, cassette: Shelves | None, name: str | None) -> M
             url,
             "No cassette is in use, so there is nothing to replay and nowhere to record.",
             "Name one: `magneto record NAME`, or in Python `proxy.start_recording(name)`.",
-            request=request,
+            request=_without_body(request),
         )
     scored = sorted(
         (
@@ -99,7 +99,7 @@ def find_miss(request: Request, cassette: Shelves | None, name: str | None) -> M
         f"No recording in cassette {name!r} ({len(cassette)} interactions) matches.",
         f"To add it: `magneto hybrid {name}`; to record everything again: `magneto record {name}`.",
         nearest,
-        request,
+        _without_body(request),
     )
 
 
@@ -110,8 +110,13 @@ def unreadable(request: Request, error: CassetteError) -> Miss:
         masked_url(request),
         f"The cassette is damaged. {error}",
         "Until then nothing that the cassette holds for this request can be replayed.",
-        request=request,
+        request=_without_body(request),
     )
+
+
+def _without_body(request: Request) -> Request:
+    """Misses are kept by the thousand: their bodies are not."""
+    return msgspec.structs.replace(request, body=b"") if request.body else request
 
 
 def masked_url(request: Request) -> str:
