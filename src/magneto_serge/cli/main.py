@@ -34,6 +34,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "merge": ("rearrange", "merge", "Put the interactions of several cassettes into one."),
     "split": ("rearrange", "split", "Make several cassettes of one, by host or by size."),
     "filter": ("rearrange", "filter_cassette", "Keep some interactions of a cassette."),
+    "extract": ("edit", "extract", "Write a body to a file or to stdout, as its content is."),
+    "replace": ("edit", "replace", "Replace a body by the content of a file."),
+    "prune": ("prune", "prune", "Remove the cassettes that were recorded long ago."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }
