@@ -133,3 +133,16 @@ def plain_take(plain_door: Door) -> Take:
     take = Take(plain_door.proxy, plain_door.origin)
     take.record()
     return take
+
+
+@pytest.fixture
+def at_home(
+    tmp_path: Path,
+    data_dir: Path,
+    origin_authority: ThrowawayAuthority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Work in an empty folder, with the settings that every user has from somewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAGNETO_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("MAGNETO_UPSTREAM_CA", str(origin_authority.pem))
