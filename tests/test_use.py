@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -267,6 +267,36 @@ def test_decorated_coroutine_function() -> None:
 
     assert asyncio.iscoroutinefunction(fetch)
     assert asyncio.run(fetch(3)) == (True, 3)
+
+
+def test_decorated_generator_function() -> None:
+    """The block lasts until the generator has ended; what it is sent and returns pass through."""
+
+    @use_cassette("tape")
+    def steps() -> Generator[bool, str, str]:
+        told = yield "HTTP_PROXY" in os.environ
+        return told
+
+    generator = steps()
+    assert next(generator)
+    with pytest.raises(StopIteration) as stopped:
+        generator.send("done")
+    assert stopped.value.value == "done"
+    assert "HTTP_PROXY" not in os.environ
+
+
+def test_decorated_async_generator_function() -> None:
+    """The block lasts until the generator has ended."""
+
+    @use_cassette("tape")
+    async def steps() -> AsyncIterator[bool]:
+        yield "HTTP_PROXY" in os.environ
+
+    async def all_steps() -> list[bool]:
+        return [step async for step in steps()]
+
+    assert asyncio.run(all_steps()) == [True]
+    assert "HTTP_PROXY" not in os.environ
 
 
 @pytest.mark.parametrize("wrong", ["sync", "async"])

@@ -50,7 +50,7 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
         self._saved: dict[str, str | None] = {}
 
     def __call__(self, function: F) -> F:
-        """Decorate a function or a coroutine function."""
+        """Decorate a function, a coroutine function, or a generator function of either kind."""
 
         def fresh() -> use_cassette:
             return use_cassette(
@@ -65,6 +65,25 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
                     return await function(*args, **kwargs)
 
             return cast(F, run_async)
+
+        if inspect.isgeneratorfunction(function):  # a fixture, say: open until it has ended
+
+            @functools.wraps(function)
+            def generate(*args: Any, **kwargs: Any) -> Any:
+                with fresh():
+                    return (yield from function(*args, **kwargs))
+
+            return cast(F, generate)
+
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def generate_async(*args: Any, **kwargs: Any) -> Any:
+                async with fresh():
+                    async for item in function(*args, **kwargs):
+                        yield item
+
+            return cast(F, generate_async)
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
