@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from magneto_serge.replay.engine import Stats as Stats
     from magneto_serge.replay.misses import Miss as Miss
     from magneto_serge.replay.modes import Mode as Mode
+    from magneto_serge.storage.cassette import Cassette as Cassette
     from magneto_serge.use import use_cassette as use_cassette
 
 _HOMES = {
@@ -43,6 +44,7 @@ _HOMES = {
     "Mode": "replay.modes",
     "Miss": "replay.misses",
     "Stats": "replay.engine",
+    "Cassette": "storage.cassette",
     "Settings": "config",
     "load_settings": "config",
     **dict.fromkeys(

@@ -28,7 +28,6 @@ from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact
-from magneto_serge.replay.shelves import Shelves
 from magneto_serge.runner import LoopThread
 from magneto_serge.storage.store import CassetteStore
 from magneto_serge.trust import Trust
@@ -69,6 +68,8 @@ class MagnetoProxy:
             settings.cassette_dir,
             exact_bodies=settings.exact_bodies,
             memory_limit=settings.memory_limit,
+            format=settings.format,
+            fsync=settings.fsync,
         )
         self._session = self._idle_session()
         self._recorder: Recorder | None = None
@@ -271,7 +272,7 @@ class MagnetoProxy:
         exists = self._store.exists(name)
         policy = policy_for(mode, cassette_exists=exists)
         if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
-            session.cassette = Shelves(self._store.load(name))
+            session.cassette = self._store.open(name).shelves()
         if policy.keeps:
             if self._recorder is None:
                 self._recorder = self._store.recorder(

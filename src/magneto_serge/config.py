@@ -55,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_cert: Path | None = None
     ca_key: Path | None = None
     data_dir: Path | None = None
+    format: str = "json"
+    fsync: str = "finish"
     exact_bodies: bool = False
     redact: bool = True
     memory_limit: int = 4 * 1024 * 1024

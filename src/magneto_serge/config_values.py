@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from .errors import ConfigError
 
 MODES = ("auto", "record", "replay", "hybrid", "passthrough")
+FORMATS = ("json", "msgpack", "json.gz", "json.zst", "msgpack.gz", "msgpack.zst")
+FSYNC = ("always", "finish", "never")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -175,6 +177,8 @@ RULES: dict[str, Rule] = {
     "ca_cert": _FILE,
     "ca_key": _FILE,
     "data_dir": Rule("the path of a folder", _path, optional=True),
+    "format": _choice(*FORMATS),
+    "fsync": _choice(*FSYNC),
     "exact_bodies": _FLAG,
     "redact": _FLAG,
     "memory_limit": _size(0),

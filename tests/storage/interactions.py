@@ -20,6 +20,7 @@ from magneto_serge.messages import (
 from magneto_serge.storage.json_format import JsonWriter, read
 from magneto_serge.storage.json_write import BodyRules
 from magneto_serge.storage.side_files import SideFiles
+from magneto_serge.storage.store import CassetteStore
 
 PLACE = Path("cassettes/tape.json")
 
@@ -53,6 +54,16 @@ def dump(*interactions: Interaction, folder: Path = Path("cassettes"), **rules: 
         writer.add(interaction)
     writer.close()
     return out.getvalue()
+
+
+def record(store: CassetteStore, name: str, *interactions: Interaction, add: bool = False) -> Path:
+    """Record a cassette, or ``add`` to one, and return its path."""
+    recorder = store.recorder(name)
+    for interaction in interactions:
+        recorder.record(interaction)
+    path = recorder.finish(replace=not add)
+    assert path is not None
+    return path
 
 
 def load(data: bytes) -> list[Interaction]:

@@ -25,7 +25,7 @@ def journal_of(folder: Path, *targets: str, rest: bytes = b"") -> Path:
     path = folder / ".tape.journal"
     frames = FrameBuffer(folder / "bodies")
     frames.data += MAGIC
-    frames.add(Head("tape", 1, 0.0, "bodies"))
+    frames.add(Head("tape", 1, 0.0, ".x.bodies"))
     for target in targets:
         frames.add(exchange(target))
     path.write_bytes(frames.data + rest)
@@ -35,7 +35,9 @@ def journal_of(folder: Path, *targets: str, rest: bytes = b"") -> Path:
 def make(folder: Path, journal: Path, *, keep_older: bool = False) -> int:
     """Assemble the cassette ``tape``."""
     target = paths_of(folder, "tape")
-    return assemble(journal, target, name="tape", rules=DEFAULT_RULES, keep_older=keep_older)
+    return assemble(
+        journal, target, name="tape", rules=DEFAULT_RULES, keep_older=keep_older
+    ).interactions
 
 
 def test_torn_end(tmp_path: Path) -> None:

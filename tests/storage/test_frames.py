@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magneto_serge.messages import FileBody, Headers, Interaction
-from magneto_serge.storage.frames import FRAME, MAGIC, FrameBuffer, FrameReader, Head
+from magneto_serge.storage.frames import FRAME, MAGIC, FrameBuffer, FrameReader, Head, own_folder
 
 from .interactions import exchange, interactions
 
@@ -139,3 +139,12 @@ def test_what_cannot_be_encoded_leaves_no_trace(change: object) -> None:
     with pytest.raises((TypeError, ValueError, OverflowError)):
         frames.add(wrong)
     assert bytes(frames.data) == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "src", "../x.bodies", ".a/b.bodies", "a.bodies"])
+def test_the_folder_of_bodies_is_hidden_and_beside_the_journal(name: str, tmp_path: Path) -> None:
+    """A head that names any other folder names none: what it names is removed in the end."""
+    folder = own_folder(tmp_path / ".tape.journal", Head("tape", 1, 0.0, name))
+    assert folder == tmp_path / ".no.bodies"
+    fine = Head("tape", 1, 0.0, ".tape.journal-0a1b2c3d.bodies")
+    assert own_folder(tmp_path / ".tape.journal", fine) == tmp_path / fine.bodies

@@ -67,5 +67,5 @@ def test_killed(store: CassetteStore, recording: subprocess.Popen[str], tmp_path
     again.finish(replace=False)
     assert [x.request.target for x in store.load("tape")] == ["/old", "/again"]
     left = store.folder / ".tape.journal.crashed-1"
-    assert recover(left, store.path("found")) >= 2
+    assert recover(left, store.path("found")).interactions >= 2
     assert bodies_of(store, "found")[:2] == [b"new", b"large"]

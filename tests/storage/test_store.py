@@ -62,10 +62,10 @@ def test_unreadable(store: CassetteStore, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(CassetteError, match=r"cannot read .*tape\.json: Is a directory"):
         store.load("tape")
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(CassetteError, match="Permission denied"):
         store.load("tape")
 

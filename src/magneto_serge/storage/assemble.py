@@ -2,27 +2,53 @@
 
 The order keeps every crash harmless: the new file is written beside the older one; the side files
 that it refers to are linked in; it takes the name in one rename; what nothing refers to any more
-goes. The journal is the caller's to remove, afterwards.
+goes, an older file in another format too. The journal is the caller's to remove, afterwards.
+
+Where a binary cassette is replaced there is nothing to make: its journal has all its frames, gets
+an index (:func:`seal`), and takes the name itself.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from magneto_serge.errors import CassetteError
+from magneto_serge.messages import Interaction
 
-from .atomic import replacing
-from .frames import FrameReader
-from .json_format import JsonWriter, leaves_out, older_texts, read
+from .atomic import flush_folder, replacing
+from .cassette import Cassette
+from .container_write import ContainerFrames, ContainerWriter
+from .formats import split_suffix
+from .journal import Journal
+from .journal_read import JournalReader, reading
+from .json_format import JsonWriter, leaves_out, older_texts
 from .json_write import BodyRules
 from .names import CassettePaths
+from .packing import packing, unpacked
 from .side_files import SideFiles
 
 log = logging.getLogger("magneto_serge")
+
+
+class Assembled(NamedTuple):
+    """How many ``interactions`` came from a journal, and the bytes that were ``torn`` off it."""
+
+    interactions: int
+    torn: int
+
+
+class Writer(Protocol):
+    """A cassette being written."""
+
+    def add(self, interaction: Interaction) -> None:
+        """Write one interaction."""
 
 
 def assemble(
@@ -33,46 +59,131 @@ def assemble(
     rules: BodyRules,
     keep_older: bool,
     expected: int | None = None,
-) -> int:
-    """Write the cassette ``target`` from ``journal`` and return how many interactions came from it.
+    durable: bool = True,
+) -> Assembled:
+    """Write the cassette ``target`` from ``journal`` and return what came from it.
 
     With ``keep_older`` the interactions of an existing cassette come first, unchanged. ``expected``
     is how many the journal must hold; without it a torn end is left out. Raises OSError, and
     CassetteError where the journal or the older cassette cannot be read; ``target`` is then as it
     was before.
     """
-    with journal.open("rb") as source:
-        reader = FrameReader(source, journal)
+    with reading(journal) as reader:
         if reader.head is None:
             raise CassetteError(
                 f"{journal} is not a journal of this program, or is cut at its head."
             )
+        older = target.older() if keep_older else None
         files = SideFiles(target.bodies, reader.home)
-        with replacing(target.cassette) as out:
-            writer = JsonWriter(
-                out, name=name, recorded_at=reader.head.recorded_at, rules=rules, files=files
-            )
-            if keep_older and target.cassette.exists():
-                _copy_older(target.cassette, writer)
+        moment = reader.head.recorded_at
+        with _replacing(target, files, name, moment, rules, durable=durable) as writer:
+            if older is not None:
+                _copy_older(older, target, writer, files)
             found = _copy_journal(reader, writer, journal)
-            writer.close()
             if expected is not None and found != expected:
                 raise CassetteError(
                     f"{journal}: byte {reader.whole}: damaged after {found} of {expected}"
                     " interactions."
                 )
-            out.flush()  # a full disk shows before side files are moved
-            files.adopt()
-    _sweep(files, target)
-    return found
+        return Assembled(found, reader.torn)
 
 
-def _copy_older(cassette: Path, writer: JsonWriter) -> None:
-    data = cassette.read_bytes()
+def save(
+    interactions: Iterable[Interaction],
+    target: CassettePaths,
+    *,
+    name: str,
+    recorded_at: float,
+    rules: BodyRules,
+    durable: bool = True,
+) -> None:
+    """Write the cassette ``target``, whatever was there, under the lock that recordings take.
+
+    Raises as :func:`assemble` does, and CassetteBusyError.
+    """
+    lock = Journal.open(target.journal, name)
+    files = SideFiles(target.bodies, lock.bodies)
+    try:
+        with _replacing(target, files, name, recorded_at, rules, durable=durable) as writer:
+            for interaction in interactions:
+                writer.add(interaction)
+    finally:
+        lock.close(remove=True)
+
+
+def seal(journal: Journal, target: CassettePaths, files: SideFiles, *, durable: bool) -> None:
+    """Make the journal of a binary cassette that cassette; raises OSError.
+
+    ``target`` is as it was before until the last step.
+    """
+    frames = journal.frames
+    assert isinstance(frames, ContainerFrames)  # noqa: S101 - what such a journal is made with
+    for piece in frames.ending():
+        journal.write(piece)
+    files.adopt(durable=durable)
+    if durable:
+        journal.flush()
+    others = target.existing()
+    journal.become(target.cassette)
+    if durable:
+        flush_folder(target.cassette.parent)
+    _leave_one(others, files, target)
+
+
+@contextmanager
+def _replacing(
+    target: CassettePaths,
+    files: SideFiles,
+    name: str,
+    recorded_at: float,
+    rules: BodyRules,
+    *,
+    durable: bool,
+) -> Iterator[JsonWriter | ContainerWriter]:
+    """Yield a writer of what is ``target``, with its side files, when the block ends."""
+    others = target.existing()
+    coding = target.format.coding
+    writer: JsonWriter | ContainerWriter
+    with replacing(target.cassette, durable=durable) as out:
+        if target.format.binary:
+            writer = ContainerWriter(
+                out, coding=coding, name=name, recorded_at=recorded_at, files=files
+            )
+            yield writer
+            writer.close()
+        else:
+            with packing(target.cassette, out, coding) as text:
+                writer = JsonWriter(
+                    text, name=name, recorded_at=recorded_at, rules=rules, files=files
+                )
+                yield writer
+                writer.close()
+        out.flush()  # a full disk shows before side files are moved
+        files.adopt(durable=durable)
+    _leave_one(others, files, target)
+
+
+def _copy_older(
+    cassette: Path, target: CassettePaths, writer: JsonWriter | ContainerWriter, files: SideFiles
+) -> None:
+    with Cassette.open(cassette) as older:
+        container = older.container
+        if container is None and isinstance(writer, JsonWriter):
+            return _copy_json(cassette, older, writer)
+        same = split_suffix(cassette.name)[1] == target.format
+        if isinstance(writer, ContainerWriter) and same and container and container.searchable:
+            return writer.copy(container)
+        for interaction in older:
+            writer.add(interaction)
+    return None
+
+
+def _copy_json(cassette: Path, older: Cassette, writer: JsonWriter) -> None:
+    data = unpacked(cassette, cassette.read_bytes())
     texts = older_texts(cassette, data)
     if texts is None:
         _keep_what_is_left_out(cassette, data)
-        for interaction in read(cassette, data):
+        for interaction in older:
             writer.add(interaction)
         return
     for text in texts:
@@ -86,7 +197,7 @@ def _keep_what_is_left_out(cassette: Path, data: bytes) -> None:
         log.warning("The version 1.0 cassette with its WebSocket interactions is kept as %s", kept)
 
 
-def _copy_journal(reader: FrameReader, writer: JsonWriter, journal: Path) -> int:
+def _copy_journal(reader: JournalReader, writer: Writer, journal: Path) -> int:
     found = 0
     try:
         for interaction in reader.interactions():
@@ -99,8 +210,12 @@ def _copy_journal(reader: FrameReader, writer: JsonWriter, journal: Path) -> int
     return found
 
 
-def _sweep(files: SideFiles, target: CassettePaths) -> None:
+def _leave_one(others: list[Path], files: SideFiles, target: CassettePaths) -> None:
+    """Remove what the new cassette has made useless: side files, files in other formats."""
     try:
         files.sweep()
+        for path in others:
+            if path != target.cassette:
+                path.unlink()
     except OSError as error:
-        log.warning("Unused files are left in %s: %s", target.bodies, error.strerror)
+        log.warning("An unused file is left: %s: %s", error.filename, error.strerror)

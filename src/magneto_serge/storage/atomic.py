@@ -18,25 +18,28 @@ _BUFFER = 256 * 1024  # bytes
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield a file to write; when the block ends without an exception it is ``path``.
 
-    The older file's permissions are kept. Raises OSError as the system does; then, and on any
-    exception inside the block, ``path`` is as it was before.
+    Without ``durable`` nothing is flushed, which only a power cut can tell. The older file's
+    permissions are kept. Raises OSError as the system does; then, and on any exception inside the
+    block, ``path`` is as it was before.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb", buffering=_BUFFER) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         if path.exists():
             shutil.copymode(path, temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    flush_folder(path.parent)
+    if durable:
+        flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Interactions as binary frames: the one encoding behind the journal.
+"""Interactions as binary frames: the encoding behind the journal of a JSON cassette.
 
 A file is the magic, then frames. A frame is the payload's length and CRC-32, four bytes each and
 little-endian, then the payload in MessagePack. The first payload is the :class:`Head`, each other
@@ -13,18 +13,23 @@ and that folder can be moved together.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from magneto_serge.messages import Headers, Interaction
 
+from . import container
+
 MAGIC = b"magneto\x02"
 FRAME = struct.Struct("<II")
+_OWN_FOLDER = re.compile(r"\.[^/\\\x00]+\.bodies")
+_HEAD_LIMIT = 65_536  # bytes; it has a name, two numbers and a file name
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -35,6 +40,46 @@ class Head(msgspec.Struct, frozen=True):
     pid: int
     recorded_at: float
     bodies: str
+
+
+class Opening(NamedTuple):
+    """``head`` of a journal of either kind, None without one; ``whole``: where it ends."""
+
+    head: Head | None
+    whole: int
+
+
+def read_opening(file: BinaryIO) -> Opening:
+    """Return what a journal begins with, whichever kind it is."""
+    magic = file.read(len(MAGIC))
+    if magic not in (MAGIC, container.MAGIC):
+        return Opening(None, 0)
+    binary = magic == container.MAGIC
+    layout = container.FRAME if binary else FRAME
+    start = file.read(layout.size)
+    cut = Opening(None, len(MAGIC))
+    if len(start) < layout.size:
+        return cut
+    size, checksum = layout.unpack(start)[:2]
+    payload = file.read(min(size, _HEAD_LIMIT))
+    covered = start[FRAME.size :] + payload  # a container's checksum is of kind and coding too
+    if len(payload) < size or zlib.crc32(covered) != checksum:
+        return cut
+    try:
+        head = msgspec.msgpack.decode(payload, type=Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return cut
+    return Opening(head, len(MAGIC) + layout.size + size)
+
+
+def own_folder(journal: Path, head: Head | None) -> Path:
+    """Return the folder of a recording's side files, which need not exist.
+
+    It is read, and removed, for what a file says that somebody may have sent us: a head can name a
+    hidden folder of bodies beside its journal, and nothing else.
+    """
+    name = head.bodies if head else ""
+    return journal.with_name(name if _OWN_FOLDER.fullmatch(name) else ".no.bodies")
 
 
 class FrameBuffer:
@@ -49,6 +94,11 @@ class FrameBuffer:
         self._payload = bytearray()
         self._home = home
         self._encode_into = msgspec.msgpack.Encoder(enc_hook=self._plain).encode_into
+
+    def begin(self, head: Head) -> None:
+        """Append the magic and the head."""
+        self.data += MAGIC
+        self.add(head)
 
     def add(self, value: Interaction | Head) -> None:
         """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
@@ -77,9 +127,8 @@ class FrameReader:
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
-        self.whole = 0
-        self.head = self._read_head()
-        self.home = path.with_name(self.head.bodies) if self.head else path.parent
+        self.head, self.whole = read_opening(file)
+        self.home = own_folder(path, self.head)
         self._decode = msgspec.msgpack.Decoder(Interaction, dec_hook=self._rich).decode
 
     @property
@@ -94,16 +143,6 @@ class FrameReader:
         """
         while (payload := self._payload()) is not None:
             yield self._decode(payload)
-
-    def _read_head(self) -> Head | None:
-        if self._file.read(len(MAGIC)) != MAGIC:
-            return None
-        self.whole = len(MAGIC)
-        payload = self._payload()
-        try:
-            return None if payload is None else msgspec.msgpack.decode(payload, type=Head)
-        except msgspec.DecodeError:
-            return None
 
     def _payload(self) -> bytes | None:
         start = self._file.read(FRAME.size)

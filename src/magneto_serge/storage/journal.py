@@ -3,8 +3,11 @@
 Whoever holds the lock (``flock``: it goes when the process goes, however that happens) is the one
 recording of this cassette. A journal that is there without its lock is what a crash, a full disk or
 a kill left behind: if it holds anything it is kept under another name and a warning says how to
-make a cassette of it. Nothing here is flushed to the disk's platter: a kill loses nothing that was
-written, a power cut the last seconds.
+make a cassette of it. A kill loses nothing that was written; a power cut the last seconds,
+unless every write is flushed (``fsync = "always"``).
+
+What the frames look like is for the format of the cassette to say: the journal of a binary cassette
+becomes the cassette, by growing an index and changing its name.
 """
 
 from __future__ import annotations
@@ -16,28 +19,57 @@ import secrets
 import shlex
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from magneto_serge.errors import CassetteBusyError, CassetteError
+from magneto_serge.messages import Interaction
 
-from .frames import MAGIC, FrameBuffer, FrameReader, Head
+from .frames import FrameBuffer, Head, Opening, own_folder, read_opening
 
 log = logging.getLogger("magneto_serge")
+
+
+class Frames(Protocol):
+    """Encodes for a journal: ``data`` is what waits to be written."""
+
+    data: bytearray
+
+    def begin(self, head: Head) -> None:
+        """Append what a journal begins with."""
+
+    def add(self, interaction: Interaction) -> None:
+        """Append an interaction."""
 
 
 class Journal:
     """An open journal, ours alone. Make one with :meth:`open`."""
 
-    def __init__(self, path: Path, descriptor: int, head: Head, made: list[Path]) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, head: Head, made: list[Path], flushed: bool
+    ) -> None:
         self.path = path
         self.head = head
         self.bodies = path.with_name(head.bodies)
         self._descriptor = descriptor
         self._made = made
+        self._flushed = flushed
+        self._renamed = False
 
     @classmethod
-    def open(cls, path: Path, name: str) -> Journal:
+    def open(
+        cls,
+        path: Path,
+        name: str,
+        frames_for: Callable[[Path], Frames] = FrameBuffer,
+        *,
+        flushed: bool = False,
+    ) -> Journal:
         """Begin the journal ``path`` of the cassette ``name``; folders are made as needed.
+
+        ``frames_for`` makes the encoder from the folder of the recording's side files.
+        ``flushed``: every write is on the disk's platter when it returns.
 
         Raises CassetteBusyError where another recording holds it, CassetteError where the folder
         cannot be written to.
@@ -46,8 +78,9 @@ class Journal:
             made = _make_folders(path.parent)
             descriptor = _lock(path, name)
             bodies = f"{path.name}-{secrets.token_hex(4)}.bodies"
-            journal = cls(path, descriptor, Head(name, os.getpid(), time.time(), bodies), made)
-            journal._write_head()
+            head = Head(name, os.getpid(), time.time(), bodies)
+            journal = cls(path, descriptor, head, made, flushed)
+            journal._begin(frames_for)
         except OSError as error:
             raise CassetteError(
                 f"cannot record {name!r}: {error.filename or path}: {error.strerror}."
@@ -55,22 +88,35 @@ class Journal:
             ) from error
         return journal
 
-    def _write_head(self) -> None:
-        opening = FrameBuffer(self.bodies)
-        opening.data += MAGIC
-        opening.add(self.head)
+    def _begin(self, frames_for: Callable[[Path], Frames]) -> None:
+        self.frames = frames_for(self.bodies)
+        self.frames.begin(self.head)
         try:
-            self.write(opening.data)
+            self.write(self.frames.data)
         except OSError:
             self.close(remove=True)
             raise
+        del self.frames.data[:]
 
-    def write(self, data: bytearray) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append ``data``, whole frames; raises OSError."""
         with memoryview(data) as view:
             written = 0
             while written < len(view):
                 written += os.write(self._descriptor, view[written:])
+        if self._flushed:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until the disk has everything; raises OSError."""
+        os.fsync(self._descriptor)
+
+    def become(self, cassette: Path) -> None:
+        """Take the name ``cassette``, and the permissions of what had it; raises OSError."""
+        if cassette.exists():
+            shutil.copymode(cassette, self.path)
+        self.path.rename(cassette)
+        self._renamed = True
 
     def close(self, *, remove: bool) -> None:
         """Let go of the lock; with ``remove`` the journal and its bodies go first.
@@ -78,7 +124,8 @@ class Journal:
         Folders that were made for the journal and hold nothing now go too.
         """
         if remove:
-            self.path.unlink(missing_ok=True)
+            if not self._renamed:  # otherwise the path may be another recording's by now
+                self.path.unlink(missing_ok=True)
             shutil.rmtree(self.bodies, ignore_errors=True)
             _remove_empty(self._made)
         os.close(self._descriptor)
@@ -137,15 +184,20 @@ def _is_still(path: Path, descriptor: int) -> bool:
 def _clear(path: Path, descriptor: int) -> bool:
     """Make a journal left behind empty; one that holds anything is renamed, and False returned."""
     with open(descriptor, "rb", closefd=False) as file:
-        reader = FrameReader(file, path)
-        cut_in_head = reader.head is None and reader.whole
-        if reader.torn and not cut_in_head:
-            _keep(path, reader.head)
-            return False
-    if reader.head:
-        shutil.rmtree(reader.home, ignore_errors=True)
+        opening = read_opening(file)
+    if holds_anything(opening, os.fstat(descriptor).st_size):
+        _keep(path, opening.head)
+        return False
+    if opening.head:
+        shutil.rmtree(own_folder(path, opening.head), ignore_errors=True)
     os.ftruncate(descriptor, 0)
     return True
+
+
+def holds_anything(opening: Opening, size: int) -> bool:
+    """Tell whether a journal of ``size`` bytes has more than its opening, or is none of ours."""
+    cut_in_head = opening.head is None and opening.whole
+    return size > opening.whole and not cut_in_head
 
 
 def _keep(path: Path, head: Head | None) -> None:
@@ -171,7 +223,7 @@ def _busy(path: Path, name: str) -> CassetteBusyError:
     head = None
     try:
         with path.open("rb") as file:
-            head = FrameReader(file, path).head
+            head = read_opening(file).head
     except OSError:
         pass  # it has just ended; that it was busy is still true
     who = f"process {head.pid}" if head else "another process"

@@ -8,8 +8,9 @@ cassette folder, so it is checked here, once, before anything touches the disk:
   characters that Windows refuses, no hidden files;
 * it leaves room for the suffixes below within the 255 bytes that file systems give a file name.
 
-For ``a/b`` the files are ``a/b.json`` (the cassette), ``a/b.bodies/`` (bodies too large for it)
-and ``a/.b.journal`` (while recording). Listing skips dotfiles and ``*.bodies``.
+For ``a/b`` the files are ``a/b.json`` (the cassette; or another suffix of ``formats``),
+``a/b.bodies/`` (bodies too large for it) and ``a/.b.journal`` (while recording). Listing skips
+dotfiles and ``*.bodies``. A name may end in a format's suffix; then it means that very file.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from magneto_serge.errors import ConfigError
+from magneto_serge.errors import CassetteError, ConfigError
 
-SUFFIX = ".json"
+from .formats import FORMATS, JSON, Format, split_suffix
+
 BODIES_SUFFIX = ".bodies"
 MAX_NAME = 200  # characters; per segment also bytes, so that ".NAME.journal.crashed-99" fits in 255
 
@@ -32,35 +34,59 @@ _UNPORTABLE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
 
 
 class CassettePaths(NamedTuple):
-    """The files of one cassette: ``cassette``, its ``bodies`` folder, its ``journal``."""
+    """The files of one cassette: ``cassette`` in ``format``, its ``bodies``, its ``journal``."""
 
     cassette: Path
     bodies: Path
     journal: Path
+    format: Format = JSON
+
+    def existing(self) -> list[Path]:
+        """Return the files of this cassette that exist, in whatever format."""
+        stem = self.cassette.name.removesuffix(self.format.suffix)
+        candidates = (self.cassette.with_name(stem + each.suffix) for each in FORMATS.values())
+        return [path for path in candidates if path.exists()]
+
+    def older(self) -> Path | None:
+        """Return the one file of this cassette that exists, None where there is none.
+
+        Raises CassetteError where there are two: which one is meant is not for us to guess.
+        """
+        found = self.existing()
+        if len(found) < 2:
+            return found[0] if found else None
+        names = " and ".join(map(str, found))
+        raise CassetteError(
+            f"there are {len(found)} files of one cassette: {names}. Name the one that you mean"
+            f" with its suffix ({found[0].name}), or remove what is not needed."
+        )
 
 
-def paths_of(folder: Path, name: str) -> CassettePaths:
-    """Return the files of ``name`` in ``folder``.
+def paths_of(folder: Path, name: str, format: Format = JSON) -> CassettePaths:
+    """Return the files of ``name`` in ``folder``; a suffix in the name is preferred to ``format``.
 
     Raises ConfigError where the name cannot be used.
     """
     segments = canonical_name(name).split("/")
+    format = split_suffix(name)[1] or format
     parent, stem = folder.joinpath(*segments[:-1]), segments[-1]
     return CassettePaths(
-        cassette=parent / (stem + SUFFIX),
+        cassette=parent / (stem + format.suffix),
         bodies=parent / (stem + BODIES_SUFFIX),
         journal=parent / f".{stem}.journal",
+        format=format,
     )
 
 
 def canonical_name(name: str) -> str:
-    """Return ``name`` without a trailing ``.json``; raises ConfigError saying what is wrong."""
-    bare = name.removesuffix(SUFFIX)
+    """Return ``name`` without a format's suffix; raises ConfigError saying what is wrong."""
+    bare = split_suffix(name)[0]
     problem = _problem_with(bare)
     if problem:
         raise ConfigError(
             f"cassette name {name!r} cannot be used: {problem}. A name is a short relative path"
-            f" such as 'github' or 'payments/refund', kept as NAME{SUFFIX} in the cassette folder."
+            f" such as 'github' or 'payments/refund', kept as NAME{JSON.suffix} (or in another"
+            " format) in the cassette folder."
         )
     return bare
 
@@ -100,15 +126,14 @@ def _problem_with_segment(segment: str) -> str | None:
 
 def list_names(folder: Path) -> list[str]:
     """Return the names of the cassettes in ``folder`` and below, sorted; none if it is absent."""
-    found: list[str] = []
+    found: set[str] = set()
     for parent, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if not f.startswith(".") and not f.endswith(BODIES_SUFFIX)]
         prefix = Path(parent).relative_to(folder).as_posix()
-        found += [
-            file.removesuffix(SUFFIX) if prefix == "." else f"{prefix}/{file.removesuffix(SUFFIX)}"
-            for file in files
-            if file.endswith(SUFFIX) and not file.startswith(".")
-        ]
+        for file in files:
+            stem, format = split_suffix(file)
+            if format is not None and not file.startswith("."):
+                found.add(stem if prefix == "." else f"{prefix}/{stem}")
     return sorted(found)
 
 

@@ -24,12 +24,15 @@ from pathlib import Path
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction
 
-from .assemble import assemble
+from .assemble import assemble, seal
 from .body_writer import BodySink, BodyWriter, Step
-from .journal import Journal, advice
+from .container_write import ContainerFrames
+from .frames import FrameBuffer
+from .journal import Frames, Journal, advice
 from .json_write import BodyRules
 from .names import CassettePaths
 from .scribe import Redact, Scribe
+from .side_files import SideFiles
 
 log = logging.getLogger("magneto_serge")
 
@@ -47,12 +50,21 @@ class Recorder:
     """
 
     def __init__(
-        self, paths: CassettePaths, name: str, rules: BodyRules, redact: Redact | None
+        self,
+        paths: CassettePaths,
+        name: str,
+        rules: BodyRules,
+        redact: Redact | None,
+        *,
+        fsync: str = "finish",
     ) -> None:
         self.count = 0
         self._paths = paths
         self._rules = rules
-        self._journal = Journal.open(paths.journal, name)
+        self._durable = fsync != "never"
+        self._journal = Journal.open(
+            paths.journal, name, self._frames_for, flushed=fsync == "always"
+        )
         self._scribe = Scribe(self._journal, redact)
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
@@ -71,6 +83,13 @@ class Recorder:
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=f"recorder {name}", daemon=True)
         self._thread.start()
+
+    def _frames_for(self, bodies: Path) -> Frames:
+        """Return what encodes for the journal, whose own side files are in ``bodies``."""
+        if not self._paths.format.binary:
+            return FrameBuffer(bodies)
+        self._side_files = SideFiles(self._paths.bodies, bodies)
+        return ContainerFrames(self._paths.format.coding, self._side_files)
 
     def record(self, interaction: Interaction) -> None:
         """Take one interaction; never blocks, never raises. Nothing is taken after the end."""
@@ -175,6 +194,9 @@ class Recorder:
 
     def _assemble(self, replace: bool) -> None:
         try:
+            if self._paths.format.binary and (replace or not self._paths.existing()):
+                seal(self._journal, self._paths, self._side_files, durable=self._durable)
+                return
             assemble(
                 self._journal.path,
                 self._paths,
@@ -182,6 +204,7 @@ class Recorder:
                 rules=self._rules,
                 keep_older=not replace,
                 expected=self.count,
+                durable=self._durable,
             )
         except OSError as error:
             raise CassetteError(

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from magneto_serge.messages import Body, FileBody, Interaction
 
 from .body_writer import Step
-from .frames import FrameBuffer
 from .journal import Journal
 
 log = logging.getLogger("magneto_serge")
@@ -38,7 +37,7 @@ class Scribe:
         self.lost = 0
         self._journal = journal
         self._redact = redact
-        self._frames = FrameBuffer(journal.bodies)
+        self._frames = journal.frames
         self._encoded = 0  # interactions in the buffer
 
     def write(self, batch: list[Interaction | Step]) -> None:

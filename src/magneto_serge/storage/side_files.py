@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from magneto_serge.messages import FileBody
@@ -58,18 +59,26 @@ class SideFiles:
         """Keep whatever file the text of an older interaction could refer to."""
         self._mentioned.update(found.group().decode() for found in _MENTION.finditer(text))
 
-    def adopt(self) -> None:
-        """Bring every referenced file into ``folder``, durably; raises OSError.
+    def mention(self, digests: Iterable[str]) -> None:
+        """Keep the files with these digests: older interactions refer to them."""
+        self._mentioned.update(digests)
 
-        The recording keeps its own copy (a second link, where the file system has links) until the
-        cassette is complete.
+    def mentioned(self) -> list[str]:
+        """Return the digests of all files that are referred to, sorted."""
+        return sorted(self._mentioned)
+
+    def adopt(self, *, durable: bool = True) -> None:
+        """Bring every referenced file into ``folder``; raises OSError.
+
+        ``durable``: it is on the disk's platter then. The recording keeps its own copy (a second
+        link, where the file system has links) until the cassette is complete.
         """
         if self._claimed:
             self.folder.mkdir(exist_ok=True)
         for digest, source in self._claimed.items():
             place = self.folder / digest
             if source != place:
-                _bring(source, place, ours=source.parent == self._workshop)
+                _bring(source, place, ours=source.parent == self._workshop, durable=durable)
 
     def sweep(self) -> None:
         """Remove the files that the new cassette does not refer to; raises OSError."""
@@ -82,13 +91,14 @@ class SideFiles:
             self.folder.rmdir()
 
 
-def _bring(source: Path, place: Path, *, ours: bool) -> None:
+def _bring(source: Path, place: Path, *, ours: bool, durable: bool) -> None:
     temporary = place.with_name(f".{place.name}.new")
     temporary.unlink(missing_ok=True)
     try:
         if not (ours and _link(source, temporary)):
             shutil.copyfile(source, temporary)
-        _flush(temporary)
+        if durable:
+            _flush(temporary)
         temporary.replace(place)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -6,27 +6,39 @@ The folder is made when something is first recorded in it, never by looking.
 
 from __future__ import annotations
 
+import glob
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magneto_serge.errors import CassetteError, CassetteNotFoundError
+from magneto_serge.errors import CassetteBusyError, CassetteError, CassetteNotFoundError
 from magneto_serge.messages import Interaction
 
-from .json_format import read
+from .cassette import Cassette
+from .formats import FORMATS, JSON, split_suffix
 from .json_write import DEFAULT_RULES, BodyRules
 from .names import canonical_name, list_names, nearest, paths_of
 
 if TYPE_CHECKING:
     from .recorder import Recorder
+    from .recover import Recovery
     from .scribe import Redact
+
+
+log = logging.getLogger("magneto_serge")
 
 
 class CassetteStore:
     """The cassettes in ``folder``.
 
     ``exact_bodies`` keeps content-encoded bodies as they came instead of as readable text;
-    ``memory_limit`` is in bytes: a larger body goes to a file of its own. Every method that takes a
-    name raises ConfigError where the name cannot be used; a trailing ``.json`` is dropped.
+    ``memory_limit`` is in bytes: a larger body goes to a file of its own. ``format`` is one of the
+    names in ``formats``, for what is written; what is read may be in any. ``fsync`` says when to
+    wait until the disk's platter has what was recorded: ``always``, at the ``finish``, ``never``.
+
+    Every method that takes a name raises ConfigError where the name cannot be used. A name that
+    ends in a format's suffix means that very file, and is written in that format.
     """
 
     def __init__(
@@ -35,13 +47,23 @@ class CassetteStore:
         *,
         exact_bodies: bool = DEFAULT_RULES.exact,
         memory_limit: int = DEFAULT_RULES.memory_limit,
+        format: str = JSON.name,
+        fsync: str = "finish",
     ) -> None:
         self.folder = folder.absolute()  # the program that is recorded may change directory
         self._rules = BodyRules(exact_bodies, memory_limit)
+        self._format = FORMATS[format]
+        self._fsync = fsync
 
     def path(self, name: str) -> Path:
-        """Return where the cassette ``name`` is or would be."""
-        return paths_of(self.folder, name).cassette
+        """Return where the cassette ``name`` is, in whatever format, or would be.
+
+        Raises CassetteError where it is there twice.
+        """
+        paths = paths_of(self.folder, name, self._format)
+        if split_suffix(name)[1] is not None:
+            return paths.cassette
+        return paths.older() or paths.cassette
 
     def exists(self, name: str) -> bool:
         """Tell whether the cassette ``name`` is there."""
@@ -51,38 +73,117 @@ class CassetteStore:
         """Return the names of all cassettes, sorted; those in sub-folders as ``folder/name``."""
         return list_names(self.folder)
 
+    def open(self, name: str, *, verify: bool = False) -> Cassette:
+        """Open a cassette; a binary one is not read before its interactions are asked for.
+
+        Where there is none but a crashed recording of it, that is made a cassette first, and a
+        warning says so. Raises CassetteNotFoundError, which names the nearest cassette, and
+        CassetteError, which names the place that is damaged.
+        """
+        path = self.path(name)
+        try:
+            return Cassette.open(path, verify=verify)
+        except CassetteNotFoundError as error:
+            recovered = self._recovered(name)
+            if recovered is None:
+                raise self._not_found(name) from error
+        return Cassette.open(recovered, verify=verify)
+
     def load(self, name: str, *, verify: bool = False) -> list[Interaction]:
         """Return the interactions of a cassette in recorded order.
 
         Bodies in side files are checked for presence and size, with ``verify`` for content too.
-        Raises CassetteNotFoundError, which names the nearest cassette, and CassetteError, which
-        names the place that is damaged.
+        Raises as :meth:`open` does.
         """
-        path = self.path(name)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise self._not_found(name) from error
-        except OSError as error:
-            raise CassetteError(f"cannot read {path}: {error.strerror}.") from error
-        return read(path, data, verify=verify)
+        with self.open(name, verify=verify) as cassette:
+            return cassette[:]
 
     def recorder(self, name: str, *, redact: Redact | None = None) -> Recorder:
         """Begin to record the cassette ``name``; nothing of an older one is touched yet.
 
-        ``redact`` is applied to each interaction before it reaches the disk, in another thread.
-        Raises CassetteBusyError where it is being recorded already, CassetteError where the folder
-        cannot be written to.
+        When it is finished an older one in another format goes. ``redact`` is applied to each
+        interaction before it reaches the disk, in another thread. Raises CassetteBusyError where it
+        is being recorded already, CassetteError where the folder cannot be written to, or the older
+        cassette is there twice.
         """
         from .recorder import Recorder  # replaying need not wait for what recording imports
 
-        return Recorder(paths_of(self.folder, name), canonical_name(name), self._rules, redact)
+        paths = paths_of(self.folder, name, self._format)
+        if split_suffix(name)[1] is None:
+            paths.older()
+        return Recorder(paths, canonical_name(name), self._rules, redact, fsync=self._fsync)
+
+    def save(self, name: str, interactions: Iterable[Interaction]) -> Path:
+        """Write the cassette ``name`` of ``interactions`` as they are, and return its path.
+
+        It replaces an older one, in whatever format. They may come from that one, lazily. Raises
+        CassetteBusyError where it is being recorded, CassetteError where it cannot be
+        written; an older one is then as it was before.
+        """
+        import time
+
+        from .assemble import save
+
+        paths = paths_of(self.folder, name, self._format)
+        try:
+            save(
+                interactions,
+                paths,
+                name=canonical_name(name),
+                recorded_at=time.time(),
+                rules=self._rules,
+                durable=self._fsync != "never",
+            )
+        except OSError as error:
+            raise CassetteError(
+                f"cannot write {paths.cassette}: {error.strerror}; it is as it was before."
+            ) from error
+        return paths.cassette
+
+    def recover(self, name: str) -> Recovery:
+        """Make a cassette of what a crashed recording, or a cut binary file, has left.
+
+        It is the cassette ``name`` where that does not exist, otherwise ``NAME-recovered``. What it
+        was made of is removed if it is a journal. Raises CassetteNotFoundError where nothing is
+        left, CassetteBusyError where it is being recorded, CassetteError where it cannot be read
+        or written.
+        """
+        from .recover import recover_from
+
+        found = recover_from(paths_of(self.folder, name, self._format), self._rules)
+        if found is None:
+            raise CassetteNotFoundError(
+                f"there is nothing to recover of the cassette {canonical_name(name)!r} in"
+                f" {self.folder}: no recording of it has crashed."
+            )
+        return found
+
+    def _recovered(self, name: str) -> Path | None:
+        """Return a cassette made of a crashed recording, for one that does not exist."""
+        paths = paths_of(self.folder, name, self._format)
+        if not next(paths.journal.parent.glob(f"{glob.escape(paths.journal.name)}*"), None):
+            return None
+        from .recover import recover_from
+
+        try:
+            found = recover_from(paths, self._rules)
+        except CassetteBusyError:
+            return None  # the first recording of it is going on: there is no cassette yet
+        if found is None:
+            return None
+        log.warning(
+            "The recording of %s had crashed. %d interactions are recovered, %d bytes were lost.",
+            found.path,
+            found.interactions,
+            found.lost_bytes,
+        )
+        return found.path
 
     def _not_found(self, name: str) -> CassetteNotFoundError:
         bare = canonical_name(name)
         near = nearest(bare, self.names())
         hint = f" Did you mean {near!r}?" if near else ""
         return CassetteNotFoundError(
-            f"there is no cassette {bare!r}: {self.path(bare)} does not exist.{hint}"
+            f"there is no cassette {bare!r}: {self.path(name)} does not exist.{hint}"
             f" To record it: magneto record {bare} -- COMMAND"
         )

@@ -1,0 +1,266 @@
+"""Write a container: interactions as frames, and the index that makes them quick to find.
+
+Frames are appended as they come, to a journal while a recording goes on or to a new file: the same
+bytes. What the index needs is kept meanwhile, 32 bytes an interaction, sorted by its first byte as
+it comes, so that the end of a recording has only small heaps to sort.
+
+A body from ``BODY_FRAME`` bytes on is a frame of its own, so that replay can send it from where it
+lies; it is compressed only where that saves something.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from magneto_serge.messages import Body, FileBody, Headers, Interaction
+from magneto_serge.replay.matching import KEY_SCHEME, body_key, head_digest, head_key, key_digest
+
+from .container import (
+    BODY,
+    CODINGS,
+    DICTIONARY,
+    ENTRY,
+    FRAME,
+    HEAD,
+    INTERACTION,
+    MAGIC,
+    PLACE,
+    PLAIN,
+    RUN,
+    SUM,
+    Footer,
+    frame,
+)
+from .frames import Head
+from .side_files import SideFiles
+from .squeeze import DICTIONARY as DICTIONARY_SIZE
+from .squeeze import Squeezer
+
+if TYPE_CHECKING:
+    from .container_read import Container
+
+BODY_FRAME = 64 * 1024  # bytes of a body from which on it has a frame of its own
+_SQUEEZED = 16 * 1024 * 1024  # bytes of a body above which it is not compressed
+_PIECE = 256 * 1024  # bytes of the index written at a time
+FRAME_REFERENCE = "frame:"  # what stands, with an offset, where a side file's name would
+
+
+class Index:
+    """What is known of the interactions written so far."""
+
+    def __init__(self) -> None:
+        self._offsets = array("Q")
+        self._lengths = array("I")
+        self._heaps = [bytearray() for _ in range(256)]
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def add(self, digests: bytes, offset: int, length: int) -> None:
+        """Take the next interaction: both its digests, and where its frame is."""
+        number = len(self._offsets)
+        self._offsets.append(offset)
+        self._lengths.append(length)
+        self._heaps[digests[0]] += digests + number.to_bytes(4, "big")
+
+    def load(self, places: Iterable[tuple[int, int]], entries: Iterable[bytes]) -> None:
+        """Take what another index knows: offsets and lengths in order, and sorted entries."""
+        for offset, length in places:
+            self._offsets.append(offset)
+            self._lengths.append(length)
+        for entry in entries:
+            self._heaps[entry[0]] += entry
+
+    def tables(self) -> Iterator[bytes]:
+        """Yield both tables and the checksums of their runs, in pieces."""
+        sums = bytearray()
+        for table in (self._places(), self._entries()):
+            for run in table:
+                sums += SUM.pack(zlib.crc32(run))
+                yield run
+        yield bytes(sums)
+
+    def _places(self) -> Iterator[bytes]:
+        for start in range(0, len(self), RUN):
+            places = zip(
+                self._offsets[start : start + RUN], self._lengths[start : start + RUN], strict=True
+            )
+            yield b"".join(PLACE.pack(*place) for place in places)
+
+    def _entries(self) -> Iterator[bytes]:
+        full = RUN * ENTRY.size
+        waiting = bytearray()
+        for heap in self._heaps:
+            entries = [bytes(heap[at : at + ENTRY.size]) for at in range(0, len(heap), ENTRY.size)]
+            entries.sort()
+            waiting += b"".join(entries)
+            while len(waiting) >= full:
+                yield bytes(waiting[:full])
+                del waiting[:full]
+        if waiting:
+            yield bytes(waiting)
+
+
+class ContainerFrames:
+    """Frames waiting to be written: ``data``, which whoever writes it empties.
+
+    ``coding`` is that of the format; side files are noted in ``files``. ``begin`` first.
+    """
+
+    def __init__(self, coding: str, files: SideFiles) -> None:
+        self.data = bytearray()
+        self.index = Index()
+        self.dictionary = 0
+        self._added = 0  # bytes appended to ``data`` so far: the offset of the next frame
+        self._files = files
+        self._squeezer = Squeezer(CODINGS[coding])
+        self._samples = bytearray()
+        self._payload = bytearray()
+        self._encode_into = msgspec.msgpack.Encoder(enc_hook=_plain).encode_into
+
+    def begin(self, head: Head) -> None:
+        """Append the magic and the head."""
+        self._append(MAGIC)
+        self._frame(HEAD, PLAIN, msgspec.msgpack.encode(head))
+
+    def go_on(self, older: Container) -> None:
+        """Continue another container, whose frames have been copied."""
+        self._added = older.footer.start
+        self.dictionary = older.footer.dictionary
+        self.index = Index()
+        self.index.load(older.places(), older.entries())
+        if self.dictionary:
+            self._squeezer.share(older.unsqueezer.dictionary)
+
+    def add(self, interaction: Interaction) -> None:
+        """Append one interaction. Where it cannot be encoded nothing is noted of it; what msgspec
+        raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
+        request = interaction.request
+        head = head_key(request)
+        digests = head_digest(head) + key_digest(head, body_key(request.headers, request.body))
+        self._encode_into(self._with_references(interaction), self._payload)
+        offset = self._added
+        coding, payload = self._squeezer.squeeze(self._payload)
+        self._frame(INTERACTION, coding, payload)
+        self.index.add(digests, offset, FRAME.size + len(payload))
+        if self._squeezer.wants_dictionary:
+            self._sample()
+
+    def _sample(self) -> None:
+        self._samples += self._payload
+        if len(self._samples) < DICTIONARY_SIZE:
+            return
+        shared = bytes(self._samples[-2 * DICTIONARY_SIZE :])
+        coding, payload = self._squeezer.squeeze(shared)
+        self.dictionary = self._added
+        self._frame(DICTIONARY, coding, payload)
+        self._squeezer.share(shared)
+        self._samples.clear()
+
+    def _with_references(self, interaction: Interaction) -> Interaction:
+        """Write large bodies to frames; refer to them, and to side files, in their place."""
+        request, response = interaction.request, interaction.response
+        sent = self._reference(request.body)
+        received = b"" if response is None else self._reference(response.body)
+        if sent is request.body and (response is None or received is response.body):
+            return interaction
+        changed = msgspec.structs.replace(
+            interaction, request=msgspec.structs.replace(request, body=sent)
+        )
+        if response is not None:
+            changed.response = msgspec.structs.replace(response, body=received)
+        return changed
+
+    def _reference(self, body: Body) -> Body:
+        if isinstance(body, FileBody):
+            reference = self._files.reference(body)
+            return FileBody(Path(reference), body.size, body.sha256)
+        if len(body) < BODY_FRAME:
+            return body
+        offset = self._added
+        coding: int = PLAIN
+        payload: bytes | bytearray = body
+        if len(body) <= _SQUEEZED:
+            coding, payload = self._squeezer.squeeze(body, shared=False)
+        self._frame(BODY, coding, payload)
+        return FileBody(Path(f"{FRAME_REFERENCE}{offset}"), len(body), "")
+
+    def _frame(self, kind: int, coding: int, payload: bytes | bytearray) -> None:
+        self._append(frame(kind, coding, payload))
+        self._append(payload)
+
+    def _append(self, data: bytes | bytearray) -> None:
+        self.data += data
+        self._added += len(data)
+
+    def ending(self) -> Iterator[bytes]:
+        """Yield the index and the footer, in pieces, to be written after all of ``data``."""
+        waiting = bytearray()
+        for run in self.index.tables():
+            waiting += run
+            if len(waiting) > _PIECE:
+                yield bytes(waiting)
+                waiting.clear()
+        mentioned = self._files.mentioned()
+        listed = b"".join(map(bytes.fromhex, mentioned))
+        footer = Footer(
+            self._added,
+            self.dictionary,
+            len(self.index),
+            len(mentioned),
+            zlib.crc32(listed),
+            KEY_SCHEME,
+        )
+        yield bytes(waiting) + listed + footer.pack()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Headers):
+        return value.raw
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} has no place in a cassette")
+
+
+class ContainerWriter:
+    """Writes a container to ``out``: :meth:`add` each interaction, then :meth:`close`.
+
+    All raise OSError as ``out`` does.
+    """
+
+    def __init__(
+        self, out: BinaryIO, *, coding: str, name: str, recorded_at: float, files: SideFiles
+    ) -> None:
+        self._out = out
+        self._files = files
+        self._frames = ContainerFrames(coding, files)
+        self._frames.begin(Head(name, 0, recorded_at, ""))
+
+    def copy(self, older: Container) -> None:
+        """Take over a container of the same coding, frame by frame as it is; before all else."""
+        footer = older.footer
+        self._out.write(older.buffer[: footer.start])
+        self._frames.data.clear()
+        self._frames.go_on(older)
+        self._files.mention(older.side_files())
+
+    def add(self, interaction: Interaction) -> None:
+        """Write one interaction."""
+        self._frames.add(interaction)
+        self._write()
+
+    def close(self) -> None:
+        """Write the end of the file; ``out`` stays open."""
+        self._write()
+        for piece in self._frames.ending():
+            self._out.write(piece)
+
+    def _write(self) -> None:
+        self._out.write(self._frames.data)
+        self._frames.data.clear()
