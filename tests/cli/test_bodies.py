@@ -52,7 +52,7 @@ def test_json_nested_beyond_reason_is_text() -> None:
 @pytest.mark.parametrize(
     ("coding", "encoded"),
     [
-        ("gzip", gzip.compress(b"hello")),
+        ("gzip", gzip.compress(b"hello", mtime=0)),  # its name is made of the bytes
         ("deflate", zlib.compress(b"hello")),
         ("br", brotli.compress(b"hello")),
         ("zstd", zstandard.compress(b"hello")),

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("cassettes", "show", "Show what is in a cassette, or one interaction in full."),
     "validate": ("validate", "validate", "Check cassettes: every field and every body."),
     "stats": ("stats", "stats", "Show what a cassette consists of, in figures."),
+    "diff": ("diff", "diff", "Compare two cassettes, interaction by interaction."),
     "merge": ("rearrange", "merge", "Put the interactions of several cassettes into one."),
     "split": ("rearrange", "split", "Make several cassettes of one, by host or by size."),
     "filter": ("rearrange", "filter_cassette", "Keep some interactions of a cassette."),
