@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from .certificates import ThrowawayAuthority
-from .origin import PATIENCE, Origin
+from .exchange import PATIENCE, Origin
 
 MAGNETO = [sys.executable, "-m", "magneto_serge"]
 CURL = ["curl", "--disable", "-sS"]

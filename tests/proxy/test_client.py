@@ -278,6 +278,24 @@ def test_draining_lets_an_exchange_finish() -> None:
     assert not client.open
 
 
+def test_draining_waits_for_nobody_who_has_most_likely_left() -> None:
+    """A client that closed its side in the middle of a stream is gone; what it saw is recorded."""
+    stage = Stage(Mode.RECORD)
+    client = stage.client()
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    client.half_close()
+    assert client.open
+    client.get_protocol().close_when_idle()
+    stage.loop.run()
+    assert not client.open
+    assert not origin.open
+    (only,) = stage.sink.interactions
+    assert only.failure is not None
+    assert only.failure.kind is FailureKind.CLIENT_CLOSED
+
+
 def test_draining_ends_after_a_large_recording() -> None:
     """When the proxy stops in the middle of a large replay, its end is the connection's."""
     stage = Stage(Mode.REPLAY, [recorded(f"{URL}/", bytes(200_000))])

@@ -227,9 +227,15 @@ class ClientConnection(asyncio.Protocol):
         )
 
     def close_when_idle(self) -> None:
-        """Close now, or after the answer under way."""
+        """Close now, or after the answer under way; nobody is waited for who has most likely gone.
+
+        A client that closed its side while an answer streams may be half-closed and reading, but
+        nearly always it has left: what it saw is recorded, and stopping need not wait.
+        """
         self._close_after = True
-        if not self.busy:
+        if self._ended and self._exchange is not None and self._exchange.answered:
+            self.transport.abort()
+        elif not self.busy:
             self.transport.close()
 
     # --- events ------------------------------------------------------------------------------
