@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from .certificates import ThrowawayAuthority
-from .exchange import PATIENCE, Origin
+from .exchange import PATIENCE
+from .origin import Origin
 
 MAGNETO = [sys.executable, "-m", "magneto_serge"]
 CURL = ["curl", "--disable", "-sS"]
