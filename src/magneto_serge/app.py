@@ -70,6 +70,7 @@ class MagnetoProxy:
             memory_limit=settings.memory_limit,
             format=settings.format,
             fsync=settings.fsync,
+            stable=settings.stable,
         )
         self._session = self._idle_session()
         self._recorder: Recorder | None = None

@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path | None = None
     format: str = "json"
     fsync: str = "finish"
+    stable: bool = False
     exact_bodies: bool = False
     redact: bool = True
     memory_limit: int = 4 * 1024 * 1024

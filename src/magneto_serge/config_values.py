@@ -179,6 +179,7 @@ RULES: dict[str, Rule] = {
     "data_dir": Rule("the path of a folder", _path, optional=True),
     "format": _choice(*FORMATS),
     "fsync": _choice(*FSYNC),
+    "stable": _FLAG,
     "exact_bodies": _FLAG,
     "redact": _FLAG,
     "memory_limit": _size(0),

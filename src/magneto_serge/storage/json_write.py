@@ -49,10 +49,12 @@ _json = msgspec.json.Encoder().encode
 
 
 class BodyRules(NamedTuple):
-    """``exact``: never decode; ``memory_limit``: bytes, larger bodies go to side files."""
+    """``exact``: never decode; ``memory_limit``: bytes, larger bodies go to side files;
+    ``stable``: leave out what changes with every recording."""
 
     exact: bool = False
     memory_limit: int = 4 * 1024 * 1024
+    stable: bool = False
 
 
 DEFAULT_RULES = BodyRules()
@@ -84,15 +86,19 @@ class JsonWriter:
         self._files = files
         self._separator = b"\n    "
         self._field_lines: dict[FieldLine, bytes] = {}
-        head = (
-            b'{\n  "version": %s,\n  "name": %s,\n  "recorded_at": "%s",\n  "recorded_by": %s,\n'
-            b'  "interactions": ['
-        )
-        by = f"magneto-serge {__version__}"
-        out.write(head % (_json(VERSION), _json(name), timestamp(recorded_at), _json(by)))
+        out.write(b'{\n  "version": %s,\n  "name": %s,\n' % (_json(VERSION), _json(name)))
+        if not rules.stable:
+            by = _json(f"magneto-serge {__version__}")
+            moment = timestamp(recorded_at)
+            out.write(b'  "recorded_at": "%s",\n  "recorded_by": %s,\n' % (moment, by))
+        out.write(b'  "interactions": [')
 
     def add(self, interaction: Interaction) -> None:
         """Write one interaction."""
+        if self._rules.stable:
+            from .stable import stable  # it needs email.utils, which takes its time
+
+            interaction = stable(interaction)
         self._write(self._interaction(interaction))
 
     def add_text(self, text: msgspec.Raw) -> None:
@@ -121,10 +127,12 @@ class JsonWriter:
         if x.failure is not None:
             failure = {"kind": x.failure.kind, "detail": x.failure.detail}
             members.append((b"failure", msgspec.json.format(_json(failure), indent=0)))
-        members.append((b"started", b'"' + timestamp(x.started) + b'"'))
+        if not self._rules.stable:
+            members.append((b"started", b'"' + timestamp(x.started) + b'"'))
         if x.first_byte_ms is not None:
             members.append((b"first_byte_ms", _milliseconds(x.first_byte_ms)))
-        members.append((b"total_ms", _milliseconds(x.total_ms)))
+        if not self._rules.stable:
+            members.append((b"total_ms", _milliseconds(x.total_ms)))
         if x.chunks:
             members.append((b"chunks", _chunks(x.chunks)))
         if x.peer:
@@ -199,6 +207,8 @@ class JsonWriter:
         coding = find(name, body, content)
         if coding is None and owed is Fidelity.REPRODUCIBLE:
             return None
+        if coding is not None and self._rules.stable and owed is Fidelity.DECODED:
+            coding = msgspec.structs.replace(coding, mtime=0)  # of a gzip header: when it was made
         shown = _json(name) if coding is None else msgspec.json.format(_json(coding), indent=0)
         return [*form, (b"encoding", shown)]
 

@@ -43,9 +43,9 @@ class CassettePaths(NamedTuple):
 
     def existing(self) -> list[Path]:
         """Return the files of this cassette that exist, in whatever format."""
-        stem = self.cassette.name.removesuffix(self.format.suffix)
-        candidates = (self.cassette.with_name(stem + each.suffix) for each in FORMATS.values())
-        return [path for path in candidates if path.exists()]
+        stem = str(self.cassette).removesuffix(self.format.suffix)
+        candidates = (stem + each.suffix for each in FORMATS.values())
+        return [Path(path) for path in candidates if os.path.exists(path)]
 
     def older(self) -> Path | None:
         """Return the one file of this cassette that exists, None where there is none.

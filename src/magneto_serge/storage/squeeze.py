@@ -48,34 +48,37 @@ def _zstd(dictionary: bytes) -> Compress:
 
 
 class Squeezer:
-    """Compresses frames with ``coding``, one of those of ``container``; not for several threads."""
+    """Compresses frames with ``coding``, one of those of ``container``; not for several threads.
+
+    The library is imported with the first frame: a recording should begin at once.
+    """
 
     def __init__(self, coding: int) -> None:
         self._coding = coding
-        self._alone = self._start(b"")
+        self._alone: Compress | None = None
         self._shared: Compress | None = None
 
     @property
     def wants_dictionary(self) -> bool:
         """Whether there is compression, and no dictionary yet."""
-        return self._alone is not None and self._shared is None
+        return self._coding != PLAIN and self._shared is None
 
     def share(self, dictionary: bytes) -> None:
         """Use ``dictionary`` from now on."""
         self._shared = self._start(dictionary)
 
-    def _start(self, dictionary: bytes) -> Compress | None:
-        if self._coding == PLAIN:
-            return None
+    def _start(self, dictionary: bytes) -> Compress:
         return _Zlib(dictionary) if self._coding == ZLIB else _zstd(dictionary)
 
     def squeeze(
         self, data: bytes | bytearray, *, shared: bool = True
     ) -> tuple[int, bytes | bytearray]:
         """Return coding and bytes for a frame: compressed, or ``data`` where that is no gain."""
-        pack = self._shared if shared and self._shared else self._alone
-        if pack is None or len(data) > FRAME_LIMIT:
+        if self._coding == PLAIN or len(data) > FRAME_LIMIT:
             return PLAIN, data
+        if self._alone is None:
+            self._alone = self._start(b"")
+        pack = self._shared if shared and self._shared else self._alone
         packed = pack.compress(data)
         if len(packed) > len(data) * _WORTH:
             return PLAIN, data

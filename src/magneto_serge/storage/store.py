@@ -6,8 +6,8 @@ The folder is made when something is first recorded in it, never by looking.
 
 from __future__ import annotations
 
-import glob
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class CassetteStore:
     ``memory_limit`` is in bytes: a larger body goes to a file of its own. ``format`` is one of the
     names in ``formats``, for what is written; what is read may be in any. ``fsync`` says when to
     wait until the disk's platter has what was recorded: ``always``, at the ``finish``, ``never``.
+    ``stable`` leaves out of JSON what changes with every recording.
 
     Every method that takes a name raises ConfigError where the name cannot be used. A name that
     ends in a format's suffix means that very file, and is written in that format.
@@ -49,9 +50,10 @@ class CassetteStore:
         memory_limit: int = DEFAULT_RULES.memory_limit,
         format: str = JSON.name,
         fsync: str = "finish",
+        stable: bool = False,
     ) -> None:
         self.folder = folder.absolute()  # the program that is recorded may change directory
-        self._rules = BodyRules(exact_bodies, memory_limit)
+        self._rules = BodyRules(exact_bodies, memory_limit, stable)
         self._format = FORMATS[format]
         self._fsync = fsync
 
@@ -161,7 +163,10 @@ class CassetteStore:
     def _recovered(self, name: str) -> Path | None:
         """Return a cassette made of a crashed recording, for one that does not exist."""
         paths = paths_of(self.folder, name, self._format)
-        if not next(paths.journal.parent.glob(f"{glob.escape(paths.journal.name)}*"), None):
+        if not paths.journal.parent.is_dir():
+            return None
+        names = os.listdir(paths.journal.parent)
+        if not any(each.startswith(paths.journal.name) for each in names):
             return None
         from .recover import recover_from
 
