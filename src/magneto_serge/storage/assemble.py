@@ -203,7 +203,7 @@ def _copy_journal(reader: JournalReader, writer: Writer, journal: Path) -> int:
         for interaction in reader.interactions():
             writer.add(interaction)
             found += 1
-    except msgspec.DecodeError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CassetteError(
             f"{journal}: interaction {found + 1}: not one of this version ({error})."
         ) from error

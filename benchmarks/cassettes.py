@@ -1,0 +1,229 @@
+"""What cassettes cost: opening, the first interaction, their size, and starting to record them.
+
+Opening is measured in a process of its own, with everything imported before, so that the memory is
+the cassette's and not the interpreter's. Files are in the page cache. The interactions are those of
+a JSON API, made from a fixed seed: pages of a few things each, with the fields that such servers
+send, some of them random as they are in life.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import _report
+from magneto_serge import Headers, Interaction, Request, Response
+from magneto_serge.storage.formats import FORMATS
+from magneto_serge.storage.store import CassetteStore
+
+_OPENING = """
+import sys, time
+from magneto_serge import Cassette
+from magneto_serge.storage import container_read, packing
+import zstandard
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+before = resident()
+began = time.perf_counter()
+cassette = Cassette.open(sys.argv[1])
+opened = time.perf_counter()
+shelves = cassette.shelves()
+first = cassette[len(cassette) // 2]
+asked = time.perf_counter()
+assert shelves.play(first.request) is not None
+found = time.perf_counter()
+print(opened - began, asked - opened, found - asked, resident() - before)
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement, and the most that it may be."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.value <= self.target
+
+
+def api(count: int, *, things: int = 12) -> Iterator[Interaction]:
+    """Yield interactions of a JSON API, each with up to ``things`` things in its answer."""
+    chance = random.Random(1)
+    for page in range(count):
+        items = [
+            {
+                "id": chance.randrange(10**9),
+                "name": f"{chance.choice(('alpha', 'beta', 'gamma'))}{chance.randrange(10**5)}",
+                "email": f"user{chance.randrange(10**6)}@example.com",
+                "active": chance.random() < 0.5,
+                "score": chance.random() * 100,
+                "tags": chance.sample(("red", "green", "blue", "white", "black"), 2),
+            }
+            for _ in range(chance.randrange(1, things))
+        ]
+        body = json.dumps({"items": items, "page": page}).encode()
+        received = Headers.of(
+            ("Date", f"Mon, 05 Jan 2026 10:{page // 60 % 60:02}:{page % 60:02} GMT"),
+            ("Content-Type", "application/json; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "keep-alive"),
+            ("Server", "nginx"),
+            ("ETag", f'W/"{chance.getrandbits(128):032x}"'),
+            ("X-Request-Id", f"{chance.getrandbits(128):032x}"),
+            ("X-RateLimit-Remaining", str(5000 - page % 5000)),
+            ("Cache-Control", "private, max-age=60"),
+        )
+        sent = Headers.of(
+            ("Host", "api.example.com"),
+            ("User-Agent", "python-requests/2.32.3"),
+            ("Accept-Encoding", "gzip, deflate"),
+            ("Accept", "*/*"),
+            ("Connection", "keep-alive"),
+        )
+        target = f"/v1/things?page={page}"
+        yield Interaction(
+            Request("GET", "https", "api.example.com", 443, target, sent),
+            Response(200, "OK", received, body),
+            started=1.7e9 + page * 0.3,
+            first_byte_ms=chance.random() * 50,
+            total_ms=60 + chance.random(),
+            peer="192.0.2.7:443",
+        )
+
+
+def opening(folder: Path, count: int, format: str, repeats: int) -> list[Figure]:
+    """Measure opening a cassette of ``count`` interactions, and its first interactions."""
+    store = CassetteStore(folder, format=format, fsync="never")
+    path = store.save(f"open-{count}", api(count, things=3))
+    runs = [
+        list(map(float, _output(path).split())) for _ in range(repeats)
+    ]  # opening, first by number, first by key, memory
+    medians = [statistics.median(column) for column in zip(*runs, strict=True)]
+    what = f"{count:,} interactions, {path.stat().st_size / 1e6:.0f} MB of {format}"
+    large = count >= 100_000
+    return [
+        Figure(f"open {what}", medians[0] * 1000, "ms", 10 if large else None),
+        Figure(f"first interaction, {what}", medians[1] * 1000, "ms", 1 if large else None),
+        Figure(f"first look-up by key, {what}", medians[2] * 1000, "ms", 1 if large else None),
+        Figure(f"memory, {what}", medians[3] / 1e6, "MB", 5 if large else None),
+    ]
+
+
+def _output(path: Path) -> str:
+    command = [sys.executable, "-c", _OPENING, str(path)]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+def sizes(folder: Path) -> list[Figure]:
+    """Compare the sizes of 1,000 interactions in each format with JSON."""
+    said = list(api(1000))
+    size = {
+        format: CassetteStore(folder, format=format).save("size", said).stat().st_size
+        for format in FORMATS
+    }
+    return [
+        Figure(
+            f"1,000 interactions as {format}",
+            100 * size[format] / size["json"],
+            "% of JSON",
+            15 if format == "msgpack.zst" else None,
+        )
+        for format in FORMATS
+    ]
+
+
+def recording(folder: Path, format: str, repeats: int) -> list[Figure]:
+    """Measure how long a recording of 100 interactions takes to begin, and to end."""
+    store = CassetteStore(folder, format=format, fsync="never")
+    said = list(api(100))
+    began, ended = [], []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        recorder = store.recorder("recording")
+        began.append(time.perf_counter() - start)
+        for interaction in said:
+            recorder.record(interaction)
+        time.sleep(0.3)  # as traffic does: what comes is written while it goes on
+        start = time.perf_counter()
+        recorder.finish(replace=True)
+        ended.append(time.perf_counter() - start)
+    what = f"recording 100 interactions as {format}, no fsync"
+    limit = 5 if format.startswith("msgpack") else None
+    return [
+        Figure(f"begin {what}", statistics.median(began[1:]) * 1000, "ms", 1),
+        Figure(f"end {what}", statistics.median(ended[1:]) * 1000, "ms", limit),
+    ]
+
+
+def reading(folder: Path) -> list[Figure]:
+    """Measure opening and reading all of 10,000 interactions in each format."""
+    said = list(api(10_000, things=3))
+    figures = []
+    for format in FORMATS:
+        path = CassetteStore(folder, format=format, fsync="never").save("read", said)
+        from magneto_serge import Cassette
+
+        start = time.perf_counter()
+        with Cassette.open(path) as cassette:
+            count = sum(1 for _ in cassette)
+        took = time.perf_counter() - start
+        figures.append(Figure(f"read {count:,} interactions of {format}", took * 1000, "ms"))
+    return figures
+
+
+def run(largest: int, repeats: int) -> list[Figure]:
+    """Make all measurements."""
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
+        folder = Path(name)
+        for count in sorted({1, 1000, min(largest, 100_000), largest}):
+            figures += opening(folder, count, "msgpack", repeats)
+        figures += opening(folder, min(largest, 100_000), "msgpack.zst", repeats)
+        figures += sizes(folder)
+        for format in ("json", "msgpack", "msgpack.zst"):
+            figures += recording(folder, format, repeats)
+        figures += reading(folder)
+    return figures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; return 0, or 1 if a target was missed (with --enforce)."""
+    parser = _report.parser(__doc__)
+    parser.add_argument("--repeats", type=int, default=7, help="of each, for the median (7)")
+    parser.add_argument(
+        "--largest", type=int, default=100_000, help="interactions of the largest (100,000)"
+    )
+    options = parser.parse_args(argv)
+    figures = run(options.largest, options.repeats)
+    rows = [
+        [
+            each.name,
+            f"{each.value:.2f} {each.unit}",
+            "" if each.target is None else f"<= {each.target:g}",
+            _report.verdict(each.holds),
+        ]
+        for each in figures
+    ]
+    _report.show_machine()
+    print(_report.table(["cassettes", "median", "target", "holds"], rows))
+    return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
