@@ -1,72 +1,120 @@
 """The cassettes that a command reads and writes, by name or by path: the one door to the disk.
 
-The commands know sequences of interactions; which file holds them, and in which form, is known
+The commands know sequences of interactions; which file holds them, and in which format, is known
 here alone. Rules:
 
 * An argument that begins with ``.`` or ``/`` is the path of a file (no cassette name begins so).
   Anything else is a name in the cassette folder; only where there is no such cassette, and a file
   of that path, is the file read: what a shell completes works too.
-* What was read and is written again unchanged keeps its stored text: a command that drops or moves
-  interactions changes not one byte of the others, however their bodies were stored.
-* A file is written whole or not at all, under the lock that recordings take. An existing one is
-  replaced only when the caller says so.
+* What is written has the format that its name says, else that of the file it replaces, else that
+  of the settings. What was read from JSON and goes to JSON keeps its text: not one byte of an
+  interaction changes that nobody changed, however its bodies were stored; but with the settings
+  ``stable`` and ``exact_bodies``, which ask for another one.
+* A cassette is written whole or not at all, under the lock that recordings take. An existing one
+  is replaced only when the caller says so.
 """
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from magneto_serge.config import load_settings
 from magneto_serge.errors import CassetteBusyError, CassetteError, ConfigError
 from magneto_serge.messages import FileBody, Interaction
-from magneto_serge.storage.json_write import BodyRules
+from magneto_serge.storage.cassette import Cassette
+from magneto_serge.storage.formats import FORMATS, split_suffix
+from magneto_serge.storage.json_format import leaves_out, older_texts
+from magneto_serge.storage.json_write import BodyRules, JsonWriter
 from magneto_serge.storage.names import CassettePaths, canonical_name, paths_of
 from magneto_serge.storage.store import CassetteStore
+
+if TYPE_CHECKING:
+    from magneto_serge.storage.recover import Recovery
+    from magneto_serge.storage.side_files import SideFiles
 
 _PATH_BEGINS = (".", "/")
 
 
 class CassetteFiles:
-    """The cassettes as one command sees them; ``folder`` is what ``-d`` said, if anything."""
+    """The cassettes as one command sees them.
 
-    def __init__(self, folder: str | None = None) -> None:
-        given = {} if folder is None else {"cassette_dir": folder}
-        settings = load_settings(given)
-        self.folder = settings.cassette_dir.absolute()
-        self._rules = BodyRules(settings.exact_bodies, settings.memory_limit)
+    ``folder`` and ``settings`` are what stood on the command line; None stands for nothing.
+    """
+
+    def __init__(self, folder: str | None = None, **settings: object) -> None:
+        given = {"cassette_dir": folder, **settings}
+        self._settings = load_settings({k: v for k, v in given.items() if v is not None})
+        self.folder = self._settings.cassette_dir.absolute()
         # By identity. The interaction is kept beside its text so that its id stays its own.
         self._texts: dict[int, tuple[Interaction, msgspec.Raw]] = {}
 
+    # --- reading ----------------------------------------------------------------------------
+
     def names(self) -> list[str]:
         """Return the names in the folder, sorted."""
-        return CassetteStore(self.folder).names()
+        return self._store(self.folder).names()
 
-    def paths(self, name: str) -> CassettePaths:
-        """Return the files of a cassette that is to be written; raises ConfigError."""
-        folder, bare = self._place(name)
-        return paths_of(folder, bare)
+    def path(self, name: str) -> Path:
+        """Return where a cassette is, or where a new one of this name would be read from.
 
-    def found(self, name: str) -> CassettePaths:
-        """Return the files of a cassette that is to be read; it need not exist."""
+        Raises ConfigError for a name that cannot be used, CassetteError where it is there twice.
+        """
         folder, bare = self._existing(name)
-        return paths_of(folder, bare)
+        return self._store(folder).path(bare)
 
-    def read(self, name: str, *, verify: bool = False) -> list[Interaction]:
-        """Return the interactions of a cassette to look at; ``verify`` reads side files too.
+    def read(self, name: str, *, verify: bool = False) -> Cassette:
+        """Open a cassette to look at; ``verify`` reads side files too.
 
         Raises ConfigError, CassetteNotFoundError and CassetteError as the store does.
         """
         folder, bare = self._existing(name)
-        return CassetteStore(folder).load(bare, verify=verify)
+        return self._store(folder).open(bare, verify=verify)
 
-    def take(self, name: str) -> list[Interaction]:
-        """Return the interactions of a cassette to be written again; raises as :meth:`read`."""
-        interactions = self.read(name)
-        self._keep_texts(self.found(name).cassette, interactions)
-        return interactions
+    def take(self, name: str) -> Cassette:
+        """Open a cassette whose interactions are to be written again; raises as :meth:`read`."""
+        cassette = self.read(name)
+        if not (cassette.binary or self._settings.stable or self._settings.exact_bodies):
+            self._keep_texts(cassette)
+        return cassette
+
+    def size(self, name: str) -> int:
+        """Return the bytes that a cassette and its side files take on the disk."""
+        path = self.path(name)
+        bodies = self._bodies(path)
+        beside = bodies.iterdir() if bodies.is_dir() else ()
+        return sum(file.stat().st_size for file in (path, *beside))
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def target(self, name: str) -> CassettePaths:
+        """Return the files of a cassette that is to be written; raises ConfigError, and
+        CassetteError where it is there twice."""
+        folder, bare = self._place(name)
+        paths = paths_of(folder, bare, FORMATS[self._settings.format])
+        older = paths.older()
+        if older is None or split_suffix(bare)[1] is not None:
+            return paths
+        return paths_of(folder, older.relative_to(folder).as_posix())
+
+    def must_be_free(self, name: str, *, replace: bool) -> None:
+        """Raise ConfigError if ``name`` exists, in whatever format, and must not be replaced."""
+        older = self.target(name).older()
+        if older is None:
+            return
+        if not replace:
+            raise ConfigError(f"{older} exists already. Choose another name, or say --force.")
+        if split_suffix(older.name)[1] in (FORMATS["json"], None) and _leaves_out(older):
+            raise CassetteError(
+                f"{older} has WebSocket interactions of version 1.0, which would be lost."
+                " Write another cassette with -o, or remove it first."
+            )
 
     def write(
         self, name: str, interactions: Iterable[Interaction], *, replace: bool = False
@@ -76,18 +124,17 @@ class CassetteFiles:
         Raises ConfigError where it exists and ``replace`` is false, CassetteBusyError where it is
         being recorded, CassetteError where it cannot be written.
         """
-        from magneto_serge.storage.journal import Journal
-
-        target = self.paths(name)
         self.must_be_free(name, replace=replace)
-        bare = canonical_name(self._place(name)[1])
-        journal = Journal.open(target.journal, bare)  # the lock; its folder is our workshop
+        target = self.target(name)
+        if target.format.binary:
+            return self._store(target.cassette.parent).save(target.cassette.name, interactions)
         try:
-            self._write(target, bare, interactions, journal.bodies)
+            self._write_json(target, interactions)
         except OSError as error:
-            raise _unwritable(target.cassette, error) from error
-        finally:
-            journal.close(remove=True)
+            raise CassetteError(
+                f"cannot write {target.cassette}: {error.filename or 'the disk'}:"
+                f" {error.strerror}. Nothing was changed; make room, or choose another place."
+            ) from error
         return target.cassette
 
     def part(self, name: str, label: str) -> str:
@@ -95,32 +142,40 @@ class CassetteFiles:
         folder, bare = self._existing(name)
         return str(folder / f"{canonical_name(bare)}-{label}")
 
-    def must_be_free(self, name: str, *, replace: bool) -> None:
-        """Raise ConfigError if ``name`` exists and must not be replaced."""
-        path = self.paths(name).cassette
-        if path.exists() and not replace:
-            raise ConfigError(f"{path} exists already. Choose another name, or say --force.")
-
     def remove(self, name: str) -> None:
         """Remove a cassette and its side files; raises CassetteBusyError and CassetteError."""
-        import shutil
+        from magneto_serge.storage.journal import is_being_written
 
-        paths = self.found(name)
-        self._must_not_be_recorded(name, paths)
+        path = self.path(name)
+        journal = paths_of(path.parent, path.name).journal
+        if journal.exists() and is_being_written(journal):
+            raise CassetteBusyError(f"cassette {name!r} is being recorded. Wait until that ends.")
         try:
-            paths.cassette.unlink()
-            if paths.bodies.is_dir():
-                shutil.rmtree(paths.bodies)
+            path.unlink()
+            if self._bodies(path).is_dir():
+                shutil.rmtree(self._bodies(path))
         except OSError as error:
             raise CassetteError(
-                f"cannot remove {error.filename or paths.cassette}: {error.strerror}."
+                f"cannot remove {error.filename or path}: {error.strerror}."
             ) from error
 
-    def size(self, name: str) -> int:
-        """Return the bytes that a cassette and its side files take on the disk."""
-        paths = self.found(name)
-        beside = paths.bodies.iterdir() if paths.bodies.is_dir() else ()
-        return sum(file.stat().st_size for file in (paths.cassette, *beside))
+    def recover(self, name: str) -> Recovery:
+        """Make a cassette of what a crash left of ``name``; raises as the store does."""
+        folder, bare = self._place(name)
+        return self._store(folder).recover(bare)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _store(self, folder: Path) -> CassetteStore:
+        settings = self._settings
+        return CassetteStore(
+            folder,
+            exact_bodies=settings.exact_bodies,
+            memory_limit=settings.memory_limit,
+            format=settings.format,
+            fsync=settings.fsync,
+            stable=settings.stable,
+        )
 
     def _place(self, name: str) -> tuple[Path, str]:
         if name.startswith(_PATH_BEGINS):
@@ -130,61 +185,79 @@ class CassetteFiles:
 
     def _existing(self, name: str) -> tuple[Path, str]:
         folder, bare = self._place(name)
-        if CassetteStore(folder).exists(bare):
+        if self._store(folder).exists(bare):
             return folder, bare
         path = Path(name).absolute()
         return (path.parent, path.name) if path.is_file() else (folder, bare)
 
-    def _keep_texts(self, path: Path, interactions: list[Interaction]) -> None:
-        from magneto_serge.storage.json_format import older_texts
+    def _bodies(self, path: Path) -> Path:
+        return paths_of(path.parent, path.name).bodies
 
-        texts = older_texts(path, path.read_bytes())
-        if texts is None or len(texts) != len(interactions):
+    def _keep_texts(self, cassette: Cassette) -> None:
+        from magneto_serge.storage.packing import unpacked
+
+        data = unpacked(cassette.path, cassette.path.read_bytes())
+        texts = older_texts(cassette.path, data)
+        if texts is None or len(texts) != len(cassette):
             return
-        for interaction, text in zip(interactions, texts, strict=True):
+        for interaction, text in zip(cassette, texts, strict=True):
             # A reference to a side file holds the name of this cassette: not fit for another one.
             if not _refers(interaction):
                 self._texts[id(interaction)] = interaction, text
 
-    def _write(
-        self, target: CassettePaths, name: str, interactions: Iterable[Interaction], workshop: Path
-    ) -> None:
-        import time
-
+    def _write_json(self, target: CassettePaths, interactions: Iterable[Interaction]) -> None:
         from magneto_serge.storage.atomic import replacing
-        from magneto_serge.storage.json_write import JsonWriter
+        from magneto_serge.storage.journal import Journal
+        from magneto_serge.storage.packing import packing
         from magneto_serge.storage.side_files import SideFiles
 
-        files = SideFiles(target.bodies, workshop)
-        with replacing(target.cassette) as out:
-            writer = JsonWriter(
-                out, name=name, recorded_at=time.time(), rules=self._rules, files=files
-            )
-            for interaction in interactions:
-                kept = self._texts.get(id(interaction))
-                if kept is None:
-                    writer.add(interaction)
-                else:
-                    writer.add_text(kept[1])
-            writer.close()
-            out.flush()  # a full disk shows before side files are moved
-            files.adopt()
+        name = split_suffix(target.cassette.name)[0]
+        settings = self._settings
+        durable = settings.fsync != "never"
+        rules = BodyRules(settings.exact_bodies, settings.memory_limit, settings.stable)
+        lock = Journal.open(target.journal, name)  # its folder is our workshop
+        files = SideFiles(target.bodies, lock.bodies)
+        older = target.older()
+        try:
+            with replacing(target.cassette, durable=durable) as out:
+                with packing(target.cassette, out, target.format.coding) as text:
+                    writer = JsonWriter(
+                        text, name=name, recorded_at=time.time(), rules=rules, files=files
+                    )
+                    self._add_all(writer, interactions)
+                    writer.close()
+                out.flush()  # a full disk shows before side files are moved
+                files.adopt(durable=durable)
+            _sweep(files, older, target.cassette)
+        finally:
+            lock.close(remove=True)
+
+    def _add_all(self, writer: JsonWriter, interactions: Iterable[Interaction]) -> None:
+        for interaction in interactions:
+            kept = self._texts.get(id(interaction))
+            if kept is not None and kept[0] is interaction:
+                writer.add_text(kept[1])
+            else:
+                writer.add(interaction)
+
+
+def _sweep(files: SideFiles, older: Path | None, cassette: Path) -> None:
+    """Remove what the new cassette has made useless; that it stays is no failure any more."""
+    try:
         files.sweep()
+        if older is not None and older != cassette:
+            older.unlink()
+    except OSError as error:
+        click.echo(f"magneto: left behind: {error.filename}: {error.strerror}", err=True)
 
-    def _must_not_be_recorded(self, name: str, paths: CassettePaths) -> None:
-        from magneto_serge.storage.journal import is_being_written
 
-        if paths.journal.exists() and is_being_written(paths.journal):
-            raise CassetteBusyError(f"cassette {name!r} is being recorded. Wait until that ends.")
+def _leaves_out(path: Path) -> bool:
+    try:
+        return leaves_out(path, path.read_bytes())
+    except CassetteError:
+        return False  # it is damaged, and is to be replaced
 
 
 def _refers(interaction: Interaction) -> bool:
     messages = (interaction.request, interaction.response, *interaction.informational)
     return any(each is not None and isinstance(each.body, FileBody) for each in messages)
-
-
-def _unwritable(path: Path, error: OSError) -> CassetteError:
-    return CassetteError(
-        f"cannot write {path}: {error.filename or path}: {error.strerror}. Nothing was changed;"
-        " make room, or choose another place."
-    )

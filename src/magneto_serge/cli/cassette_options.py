@@ -37,11 +37,15 @@ def print_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def say_written(path: Path, interactions: int) -> None:
-    """Say on stderr what was written, its path as short as it can be from here."""
+def shown_path(path: Path) -> Path:
+    """Return a path as short as it can be from here."""
     here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    click.echo(f"magneto: wrote {shown}: {count(interactions, 'interaction')}", err=True)
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def say_written(path: Path, interactions: int) -> None:
+    """Say on stderr what was written."""
+    click.echo(f"magneto: wrote {shown_path(path)}: {count(interactions, 'interaction')}", err=True)
 
 
 def out_of_range(name: str, number: int, last: int) -> NoReturn:

@@ -9,6 +9,7 @@ pieces of a stream) and named where it is not (digests); nothing else of the cas
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -30,6 +31,7 @@ from magneto_serge.storage.codings import Coding, CodingName, coding_of, decode,
 from .bodies import LARGEST
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, force_option, out_of_range, say_written
+from .progress import tracked
 
 _PIECE = 1024 * 1024  # bytes
 _DIGESTS = ("content-md5", "digest", "content-digest", "repr-digest")
@@ -37,7 +39,7 @@ _DIGESTS = ("content-md5", "digest", "content-digest", "repr-digest")
 M = TypeVar("M", Request, Response)
 
 
-def _chosen(interactions: list[Interaction], name: str, number: int) -> Interaction:
+def _chosen(interactions: Sequence[Interaction], name: str, number: int) -> Interaction:
     if not 1 <= number <= len(interactions):
         out_of_range(name, number, len(interactions))
     return interactions[number - 1]
@@ -191,8 +193,8 @@ def replace(
     if body is None and request_body is None:
         ctx.fail("Say what to replace: --body FILE or --request-body FILE.")
     files = CassetteFiles(cassette_dir)
-    interactions = files.take(name)
-    changed = interaction = _chosen(interactions, name, number)
+    cassette = files.take(name)
+    changed = interaction = _chosen(cassette, name, number)
     if request_body is not None:
         request = _with_content(interaction.request, _read(request_body), raw=raw)
         changed = msgspec.structs.replace(changed, request=request)
@@ -203,9 +205,10 @@ def replace(
     if changed == interaction:
         click.echo("magneto: that is the body already: nothing was written", err=True)
         return
-    written = [*interactions[: number - 1], changed, *interactions[number:]]
-    path = files.write(output or name, written, replace=force or output is None)
-    say_written(path, len(written))
+    new = (changed if at == number else each for at, each in enumerate(cassette, 1))
+    following = tracked(new, "Writing", len(cassette))
+    path = files.write(output or str(cassette.path), following, replace=force or output is None)
+    say_written(path, len(cassette))
 
 
 def _read(file: str) -> bytes:

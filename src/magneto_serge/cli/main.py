@@ -38,6 +38,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "extract": ("edit", "extract", "Write a body to a file or to stdout, as its content is."),
     "replace": ("edit", "replace", "Replace a body by the content of a file."),
     "prune": ("prune", "prune", "Remove the cassettes that were recorded long ago."),
+    "convert": ("convert", "convert", "Write a cassette in another format."),
+    "recover": ("convert", "recover", "Make a cassette of what a crash has left."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }

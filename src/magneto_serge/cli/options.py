@@ -85,6 +85,21 @@ FLAGS = (
         "FOLDER",
     ),
     Flag(
+        "format",
+        ("--format",),
+        CASSETTES,
+        "What to write: json or msgpack, plain or with .gz or .zst [json]. A cassette's name may "
+        "say it too: NAME.msgpack.zst.",
+        "FORMAT",
+    ),
+    Flag(
+        "fsync",
+        ("--fsync",),
+        CASSETTES,
+        "When to wait for the disk itself: always, at the finish, or never [finish].",
+        "WHEN",
+    ),
+    Flag(
         "ignore_hosts",
         ("--ignore-host",),
         CASSETTES,
@@ -103,6 +118,12 @@ FLAGS = (
         ("--exact-bodies/--no-exact-bodies",),
         CASSETTES,
         "Store bodies as the bytes received, compressed ones too [off].",
+    ),
+    Flag(
+        "stable",
+        ("--stable/--no-stable",),
+        CASSETTES,
+        "Leave out of JSON what changes with every recording: times, addresses, Date [off].",
     ),
     Flag(
         "memory_limit",

@@ -8,6 +8,8 @@ replaced by the result.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import click
 
@@ -23,10 +25,10 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def _write(
-    files: CassetteFiles, name: str, interactions: list[Interaction], *, force: bool
+    files: CassetteFiles, name: str, interactions: Iterable[Interaction], total: int, *, force: bool
 ) -> None:
-    following = tracked(interactions, f"Writing {name}", len(interactions))
-    say_written(files.write(name, following, replace=force), len(interactions))
+    following = tracked(interactions, f"Writing {name}", total)
+    say_written(files.write(name, following, replace=force), total)
 
 
 # --- merge --------------------------------------------------------------------------------------
@@ -50,7 +52,8 @@ def merge(names: tuple[str, ...], output: str, force: bool, cassette_dir: str | 
     """
     files = CassetteFiles(cassette_dir)
     files.must_be_free(output, replace=force)
-    _write(files, output, [each for name in names for each in files.take(name)], force=force)
+    cassettes = [files.take(name) for name in names]
+    _write(files, output, chain.from_iterable(cassettes), sum(map(len, cassettes)), force=force)
 
 
 # --- split --------------------------------------------------------------------------------------
@@ -86,21 +89,21 @@ def split(
     if (by is None) == (size is None):
         ctx.fail("Say how to split: --by host, or --size N.")
     files = CassetteFiles(cassette_dir)
-    interactions = files.take(name)
-    parts = _by_host(interactions) if size is None else _by_size(interactions, size)
+    cassette = files.take(name)
+    parts = _by_host(cassette) if size is None else _by_size(len(cassette), size)
     names = {files.part(output or name, label): part for label, part in parts.items()}
     for part in names:
         files.must_be_free(part, replace=force)
-    for part, theirs in names.items():
-        _write(files, part, theirs, force=force)
+    for part, numbers in names.items():
+        _write(files, part, map(cassette.__getitem__, numbers), len(numbers), force=force)
 
 
-def _by_host(interactions: list[Interaction]) -> dict[str, list[Interaction]]:
-    """Return the interactions of each host under a label that can stand in a file's name."""
-    hosts: dict[str, list[Interaction]] = {}
-    for each in interactions:
-        hosts.setdefault(each.request.authority, []).append(each)
-    labelled: dict[str, list[Interaction]] = {}
+def _by_host(interactions: Sequence[Interaction]) -> dict[str, Sequence[int]]:
+    """Return the positions of each host's under a label that can stand in a file's name."""
+    hosts: dict[str, list[int]] = {}
+    for position, each in enumerate(tracked(interactions, "Reading", len(interactions))):
+        hosts.setdefault(each.request.authority, []).append(position)
+    labelled: dict[str, Sequence[int]] = {}
     for host, theirs in hosts.items():
         label = plain = _NOT_IN_A_NAME.sub("-", host).strip("-.") or "host"
         number = 1
@@ -111,12 +114,12 @@ def _by_host(interactions: list[Interaction]) -> dict[str, list[Interaction]]:
     return labelled
 
 
-def _by_size(interactions: list[Interaction], size: int) -> dict[str, list[Interaction]]:
-    """Return slices under numbers that sort as they count."""
-    starts = range(0, len(interactions), size)
+def _by_size(length: int, size: int) -> dict[str, Sequence[int]]:
+    """Return ranges of positions under numbers that sort as they count."""
+    starts = range(0, length, size)
     digits = len(str(len(starts)))
     return {
-        f"{number:0{digits}}": interactions[start : start + size]
+        f"{number:0{digits}}": range(start, min(start + size, length))
         for number, start in enumerate(starts, 1)
     }
 
@@ -168,7 +171,9 @@ def filter_cassette(
         raise ConfigError("say what to keep: --host, --path, --method or --status.")
     files = CassetteFiles(cassette_dir)
     files.must_be_free(output, replace=force)
-    kept = [each for each in files.take(name) if choice.fits(each) != invert]
+    cassette = files.take(name)
+    following = enumerate(tracked(cassette, "Reading", len(cassette)))
+    kept = [position for position, each in following if choice.fits(each) != invert]
     if not kept:
         raise MagnetoError(f"no interaction of {name!r} is left: nothing was written.")
-    _write(files, output, kept, force=force)
+    _write(files, output, map(cassette.__getitem__, kept), len(kept), force=force)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -17,6 +18,7 @@ from magneto_serge.messages import Interaction, body_size
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json
+from .progress import tracked
 from .tables import Column, print_table
 from .transcript import escape_controls, iso_time
 from .units import count, milliseconds, moment, size
@@ -41,6 +43,39 @@ class Spread(msgspec.Struct, frozen=True):
         median, p95 = (ordered[math.ceil(part * len(ordered)) - 1] for part in (0.5, 0.95))
         total = round(math.fsum(ordered), 3)
         return cls(len(ordered), total, ordered[0], median, p95, ordered[-1])
+
+
+class Measured(NamedTuple):
+    """What counts of one interaction: sizes in bytes, times in ms; the rest need not be kept."""
+
+    host: str
+    method: str
+    status: int | None
+    failure: str | None
+    type: str
+    sent: int
+    received: int
+    started: float
+    first_byte_ms: float | None
+    total_ms: float
+
+    @classmethod
+    def of(cls, interaction: Interaction) -> Measured:
+        """Measure an interaction."""
+        request, response = interaction.request, interaction.response
+        kind = response.headers.get("content-type") if response is not None else None
+        return cls(
+            request.authority,
+            request.method,
+            None if response is None else response.status,
+            None if interaction.failure is None else interaction.failure.kind.value,
+            (kind or "").partition(";")[0].strip().lower() or "none",
+            body_size(request.body),
+            0 if response is None else body_size(response.body),
+            interaction.started,
+            interaction.first_byte_ms,
+            interaction.total_ms,
+        )
 
 
 class HostFigures(msgspec.Struct, frozen=True):
@@ -85,38 +120,35 @@ Examples:
 def stats(name: str, cassette_dir: str | None, as_json: bool) -> None:
     """Show what a cassette consists of, in figures."""
     files = CassetteFiles(cassette_dir)
-    interactions = files.read(name)
-    path = str(files.found(name).cassette)
-    figures = measure(name, path, files.size(name), interactions)
+    cassette = files.read(name)
+    found = [Measured.of(each) for each in tracked(cassette, "Reading", len(cassette))]
+    figures = measure(name, str(cassette.path), files.size(name), found)
     if as_json:
         print_json(figures)
     else:
-        _print(figures, interactions)
+        _print(figures, found)
 
 
-def measure(name: str, path: str, size: int, interactions: Sequence[Interaction]) -> Stats:
-    """Return the figures of a cassette's interactions; ``size`` in bytes on the disk."""
-    responses = [each.response for each in interactions if each.response is not None]
-    failures = [each.failure.kind.value for each in interactions if each.failure is not None]
-    times = [each.started for each in interactions if each.started]
-    kinds = [(each.headers.get("content-type") or "").partition(";")[0] for each in responses]
-    sent = [body_size(each.request.body) for each in interactions]
+def measure(name: str, path: str, size: int, found: Sequence[Measured]) -> Stats:
+    """Return the figures of a cassette; ``size`` in bytes on the disk."""
+    answered = [each for each in found if each.status is not None]
+    times = [each.started for each in found if each.started]
     return Stats(
         name,
         path,
         size,
-        len(interactions),
+        len(found),
         iso_time(min(times, default=0.0)),
         iso_time(max(times, default=0.0)),
-        _by_host(interactions),
-        _counted(each.request.method for each in interactions),
-        _counted(str(each.status) for each in responses),
-        _counted(failures),
-        _counted(kind.strip().lower() or "none" for kind in kinds),
-        Spread.of(length for length in sent if length),
-        Spread.of(body_size(each.body) for each in responses),
-        Spread.of(each.first_byte_ms for each in interactions if each.first_byte_ms is not None),
-        Spread.of(each.total_ms for each in interactions),
+        _by_host(found),
+        _counted(each.method for each in found),
+        _counted(str(each.status) for each in answered),
+        _counted(each.failure for each in found if each.failure is not None),
+        _counted(each.type for each in answered),
+        Spread.of(each.sent for each in found if each.sent),
+        Spread.of(each.received for each in answered),
+        Spread.of(each.first_byte_ms for each in found if each.first_byte_ms is not None),
+        Spread.of(each.total_ms for each in found),
     )
 
 
@@ -126,23 +158,23 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _by_host(interactions: Iterable[Interaction]) -> list[HostFigures]:
-    hosts: dict[str, list[Interaction]] = {}
-    for each in interactions:
-        hosts.setdefault(each.request.authority, []).append(each)
+def _by_host(found: Iterable[Measured]) -> list[HostFigures]:
+    hosts: dict[str, list[Measured]] = {}
+    for each in found:
+        hosts.setdefault(each.host, []).append(each)
     figures = [_host_figures(host, theirs) for host, theirs in hosts.items()]
     return sorted(figures, key=lambda each: (-each.interactions, each.host))
 
 
-def _host_figures(host: str, interactions: list[Interaction]) -> HostFigures:
-    received = sum(body_size(each.response.body) for each in interactions if each.response)
-    failed = sum(each.failure is not None for each in interactions)
-    total = Spread.of(each.total_ms for each in interactions)
-    return HostFigures(host, len(interactions), failed, received, total.median if total else 0.0)
+def _host_figures(host: str, found: list[Measured]) -> HostFigures:
+    received = sum(each.received for each in found)
+    failed = sum(each.failure is not None for each in found)
+    total = Spread.of(each.total_ms for each in found)
+    return HostFigures(host, len(found), failed, received, total.median if total else 0.0)
 
 
-def _print(figures: Stats, interactions: Sequence[Interaction]) -> None:
-    times = [each.started for each in interactions if each.started]
+def _print(figures: Stats, found: Sequence[Measured]) -> None:
+    times = [each.started for each in found if each.started]
     span = f", recorded {moment(min(times))} to {moment(max(times))}" if times else ""
     many = count(figures.interactions, "interaction")
     click.echo(f"{figures.name}: {many}, {size(figures.size)} on disk{span}")

@@ -1,8 +1,9 @@
 """`magneto validate`: is everything in these cassettes as the format says?
 
-Each cassette is read to its end: syntax, every field's name and type, the form of each body, and
-the content of side files against their digests. A reader stops at the first thing that it cannot
-use, so one problem is reported for each cassette; the next cassette is checked all the same.
+Each cassette is read to its end: syntax, every field's name and type, the form of each body, the
+content of side files against their digests, and of a binary one checksums and index. A reader stops
+at the first thing that it cannot use, so one problem is reported for each cassette; the next
+cassette is checked all the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 import click
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
+from magneto_serge.replay.matching import body_key, head_digest, head_key, key_digest
+from magneto_serge.storage.cassette import Cassette
+from magneto_serge.storage.faults import damaged
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option
@@ -17,6 +21,7 @@ from .progress import tracked
 from .units import count
 
 DAMAGED = 1  # the exit status
+_REMEDY = "Write it anew: magneto convert."
 
 
 @click.command(
@@ -40,7 +45,7 @@ def validate(
         ctx.fail("Name the cassettes to check, or say --all.")
     files = CassetteFiles(cassette_dir)
     chosen = files.names() if every else list(names)
-    sound = [_is_sound(files, name) for name in tracked(chosen, "Checking", len(chosen))]
+    sound = [_is_sound(files, name) for name in chosen]
     if not chosen:
         click.echo(f"There are no cassettes in {files.folder}.", err=True)
     ctx.exit(0 if all(sound) else DAMAGED)
@@ -48,11 +53,26 @@ def validate(
 
 def _is_sound(files: CassetteFiles, name: str) -> bool:
     try:
-        interactions = files.read(name, verify=True)
+        number = _check(files.read(name, verify=True), name)
     except CassetteNotFoundError:
         raise  # a mistake in the command, not in a cassette
     except CassetteError as error:
         click.echo(f"magneto: {error}", err=True)
         return False
-    click.echo(f"{name}: {count(len(interactions), 'interaction')}, sound")
+    click.echo(f"{name}: {count(number, 'interaction')}, sound")
     return True
+
+
+def _check(cassette: Cassette, name: str) -> int:
+    """Return the number of interactions; raises CassetteError at the first that is damaged."""
+    keys = []
+    for number, each in enumerate(tracked(cassette, f"Checking {name}", len(cassette))):
+        if cassette.binary:
+            head, body = head_key(each.request), body_key(each.request.headers, each.request.body)
+            keys.append(head_digest(head) + key_digest(head, body) + number.to_bytes(4, "big"))
+    container = cassette.container
+    if container is not None and container.searchable:
+        container.side_files()
+        if list(container.entries()) != sorted(keys):
+            raise damaged(cassette.path, "the index", "it does not find every interaction", _REMEDY)
+    return len(cassette)
