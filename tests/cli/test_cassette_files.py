@@ -17,6 +17,7 @@ from magneto_serge.errors import (
     ConfigError,
 )
 from magneto_serge.messages import FileBody
+from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.store import CassetteStore
 
 from .recorded import exchange, load, record, urls
@@ -182,3 +183,63 @@ def test_a_cassette_of_version_1_is_written_in_todays_form() -> None:
     files.write("b", files.take("a"))
     assert b'"version": "2"' in Path("cassettes/b.json").read_bytes()
     assert urls("b") == ["http://h/p"]
+
+
+OLD_AT = "2025-10-10T14:30:00.123456789Z"
+
+
+def test_websockets_of_version_1_are_not_lost_by_the_way() -> None:
+    """They are not read, so what would replace them does not have them."""
+    socket = {
+        "type": "WebSocket",
+        "url": "ws://h/",
+        "messages": [],
+        "close_frame": {"code": 1000, "reason": ""},
+        "recorded_at": OLD_AT,
+    }
+    old = {"version": "1.0", "name": "x", "recorded_at": OLD_AT, "interactions": [socket]}
+    Path("cassettes").mkdir()
+    Path("cassettes/a.json").write_text(json.dumps(old))
+    with pytest.raises(CassetteError, match="has WebSocket interactions"):
+        CassetteFiles().write("a", [exchange()], replace=True)
+    assert json.loads(Path("cassettes/a.json").read_text()) == old
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_replaced_keeps_its_format(format: str) -> None:
+    """Whatever the settings say."""
+    record(f"a.{format}", exchange(), exchange("https://b.example/"))
+    files = CassetteFiles()
+    files.write("a", files.take("a")[1:], replace=True)
+    assert [each.name for each in Path("cassettes").iterdir()] == [f"a.{format}"]
+    assert urls("a") == ["https://b.example/"]
+
+
+def test_a_new_one_has_the_format_of_its_name_or_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The name comes first."""
+    monkeypatch.setenv("MAGNETO_FORMAT", "msgpack")
+    files = CassetteFiles()
+    assert files.write("a", [exchange()]).name == "a.msgpack"
+    assert files.write("b.json.gz", [exchange()]).name == "b.json.gz"
+    assert files.write("./c", [exchange()]) == Path("c.msgpack").absolute()
+
+
+def test_another_format_of_an_existing_name_is_the_same_cassette() -> None:
+    """It must not exist twice; the older file goes when the new one is complete."""
+    record("a", exchange())
+    files = CassetteFiles()
+    with pytest.raises(ConfigError, match=r"a\.json exists already"):
+        files.write("a.msgpack", [])
+    files.write("a.msgpack", files.take("a"), replace=True)
+    assert [each.name for each in Path("cassettes").iterdir()] == ["a.msgpack"]
+
+
+def test_a_stable_cassette_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text has what is to be left out."""
+    record("a", exchange())
+    monkeypatch.setenv("MAGNETO_STABLE", "true")
+    files = CassetteFiles()
+    files.write("a", files.take("a"), replace=True)
+    assert b"192.0.2.1" not in Path("cassettes/a.json").read_bytes()

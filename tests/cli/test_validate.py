@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from .recorded import exchange, invoke, record
+from magneto_serge.cli import validate
+from magneto_serge.storage.formats import FORMATS
+
+from .recorded import exchange, invoke, load, record
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -67,3 +70,30 @@ def test_names_or_all(arguments: tuple[str, ...]) -> None:
     result = invoke("validate", *arguments)
     assert result.exit_code == 2
     assert "Name the cassettes to check, or say --all." in result.stderr
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_checked_to_its_end(format: str) -> None:
+    """Whatever byte of it is wrong: what passes for sound is what was recorded."""
+    path = record(f"github.{format}", *(exchange(f"https://a.example/{n}") for n in range(3)))
+    assert invoke("validate", "github").exit_code == 0
+    whole, recorded = path.read_bytes(), load("github")
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x80]) + whole[at + 1 :])
+        result = invoke("validate", "github")
+        if result.exit_code == 0:
+            assert load("github") == recorded, at  # the time in the head of gzip means nothing
+        else:
+            assert (result.exit_code, result.stdout) == (1, ""), at
+            assert str(path) in result.stderr
+
+
+def test_an_index_that_does_not_find_what_is_there_is_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Replay would miss what is recorded."""
+    record("github.msgpack", exchange())
+    monkeypatch.setattr(validate, "key_digest", lambda *_: b"12345678")
+    result = invoke("validate", "github")
+    assert result.exit_code == 1
+    assert "the index: it does not find every interaction" in result.stderr
