@@ -131,3 +131,11 @@ def test_mapping(tmp_path: Path) -> None:
     assert mapped(path) == b""
     path.write_bytes(b"content")
     assert mapped(path) == b"content"
+
+
+def test_requests_are_never_views() -> None:
+    """A request is compared, which needs more than a view: its body is bytes, however large."""
+    large = bytes(range(256)) * 400
+    container = opened(contained(exchange("/", large, sent=large)))
+    assert container.lend(0).request.body == large
+    assert isinstance(container.lend(0).request.body, bytes)

@@ -143,32 +143,32 @@ class Container(Frames):
     def interaction_at(self, number: int) -> Interaction:
         """Return an interaction whose bodies are bytes, or side files that are there.
 
-        Raises CassetteError.
+        Raises CassetteError, and IndexError.
         """
         found = self.lend(number)
-        for message in (found.request, found.response):
-            if message is not None and isinstance(cast(object, message.body), memoryview):
-                message.body = bytes(cast(memoryview, message.body))
+        if found.response is not None:
+            found.response.body = _owned(found.response.body)
         return found
 
     def lend(self, number: int) -> Interaction:
-        """Return an interaction whose large bodies may be views of the map.
+        """Return an interaction whose response may have a view of the map for its body.
 
-        For whoever only measures and writes them. Raises CassetteError, and IndexError.
+        For whoever only measures, slices and writes it. Raises as :meth:`interaction_at` does.
         """
         if not 0 <= number < len(self):
             raise IndexError(number)
         found = self.interaction(self.place(number))
-        for where, message in (("request", found.request), ("response", found.response)):
-            if message is not None and isinstance(message.body, FileBody):
-                message.body = self._body(message.body, number, where)
+        found.request.body = _owned(self._body(found.request.body, number, "request"))
+        if found.response is not None:
+            found.response.body = self._body(found.response.body, number, "response")
         return found
 
-    def _body(self, body: FileBody, number: int, where: str) -> Body:
+    def _body(self, body: Body, number: int, where: str) -> Body:
+        if not isinstance(body, FileBody):
+            return body
         held = self.framed_body(body)
         if held is not None:
-            # A view stands in for bytes here: it has a length, slices, and can be written.
-            return cast(Body, held)
+            return cast(Body, held)  # a view has a length and slices, and can be written
         try:
             reference = body.path.as_posix()
             return resolve(reference, body.size, body.sha256, self.path.parent, verify=self._verify)
@@ -253,3 +253,8 @@ def _rich(kind: type, value: Any) -> object:
     if kind is Headers:
         return Headers(map(tuple, value))
     return Path(value)
+
+
+def _owned(body: Body) -> Body:
+    """Return ``body``, copied where it is a view of the map."""
+    return body if isinstance(body, FileBody) else bytes(body)
