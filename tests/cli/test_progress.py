@@ -35,6 +35,14 @@ def test_without_a_terminal_nothing_is_drawn(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == ""
 
 
+def test_a_terminal_that_can_only_write_gets_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TERM=dumb cannot go back."""
+    terminal, clock = terminal_of(monkeypatch), every(10)
+    monkeypatch.setenv("TERM", "dumb")
+    assert list(tracked("abc", "Reading", 3, clock=lambda: next(clock))) == ["a", "b", "c"]
+    assert terminal.getvalue() == ""
+
+
 def test_what_ends_within_a_second_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar that flashes tells nobody anything."""
     terminal, clock = terminal_of(monkeypatch), every(0.3)

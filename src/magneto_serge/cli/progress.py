@@ -6,6 +6,7 @@ The bar goes when the work ends, well or not.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ def tracked(
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[T]:
     """Yield ``items``, and show how many of ``total`` are done; ``what`` names the work."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield from items
         return
     begun = clock()
