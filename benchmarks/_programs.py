@@ -22,7 +22,15 @@ from typing import Self
 READY_WITHIN = 15.0  # seconds from start to the first accepted connection
 STOPPED_WITHIN = 120.0  # seconds; writing a cassette of 200,000 exchanges takes its time
 
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_LEFT_OUT = {
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    # An installed package has its bytecode; a checkout has it from the second start on, unless
+    # this keeps Python from writing it, and then starting means compiling.
+    "pythondontwritebytecode",
+}
 
 
 class BenchmarkError(Exception):
@@ -272,6 +280,6 @@ def magneto_environment(folder: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("MAGNETO_") and name.lower() not in _PROXY_VARIABLES
+        if not name.startswith("MAGNETO_") and name.lower() not in _LEFT_OUT
     }
     return {**kept, "MAGNETO_DATA_DIR": str(folder / "data")}

@@ -81,6 +81,17 @@ def parser(module_doc: str | None) -> argparse.ArgumentParser:
     return arguments
 
 
+def add_patience(arguments: argparse.ArgumentParser) -> None:
+    """Add ``--patience``, for measurements of time on a machine with other work."""
+    arguments.add_argument(
+        "--patience",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="wait so long in all for other work to end (0)",
+    )
+
+
 def say(message: str) -> None:
     """Tell the person who waits, apart from the results."""
     print(message, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
 """How long the command and the library take to be ready.
 
 The command: from process start to the first accepted connection, beside an interpreter that
-starts and does nothing, which is the floor for anything written in Python. The library: starting
+starts and does nothing, and one that only imports what any server in Python has to. The library: starting
 and stopping a proxy inside a process that has done so before. Medians; files are in the page
 cache, as they are for whoever runs a test suite twice.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks import _programs, _report
 from benchmarks._programs import BenchmarkError
 from benchmarks._traffic import RECORDINGS, ask, record_answers
+from benchmarks._watch import Patience
 from magneto_serge import MagnetoProxy, Mode
 
 ACCEPTING_WITHIN = 150.0  # ms
@@ -40,16 +41,20 @@ class Figure:
         return None if self.target is None else self.ms <= self.target
 
 
-def median_ms(measure: Callable[[], float], repeats: int) -> float:
+def median_ms(measure: Callable[[], float], repeats: int, patience: Patience) -> float:
     """Return the median of ``measure()`` (s) in ms; the first call fills caches and is dropped."""
     measure()
-    return statistics.median(measure() for _ in range(repeats)) * 1000
+    times = []
+    for _ in range(repeats):
+        patience.wait_for_quiet()
+        times.append(measure())
+    return statistics.median(times) * 1000
 
 
-def bare_interpreter() -> float:
-    """Return the seconds that Python takes to start, do nothing and end."""
+def interpreter(statement: str) -> float:
+    """Return the seconds that Python takes to start, execute ``statement`` and end."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    subprocess.run(_programs.pinned([sys.executable, "-c", statement], load=False), check=True)
     return time.perf_counter() - began
 
 
@@ -62,7 +67,7 @@ def replay_accepting(folder: Path, cassette: str, *, answering: bool = False) ->
     began = time.perf_counter()
     program = _programs.magneto("replay", ["replay", cassette], folder, port=port)
     try:
-        program.wait(program.announced if answering else program.accepts, interval=0.001)
+        program.wait(program.announced if answering else program.accepts, interval=0.002)
         if answering:
             authority = (folder / cassette).read_text(encoding="ascii")
             ask(program.port, f"http://{authority}/item/1", authority)
@@ -81,9 +86,12 @@ def started_and_stopped(folder: Path) -> tuple[float, float]:
     return started - began, time.perf_counter() - started
 
 
-def run(repeats: int) -> list[Figure]:
+def run(repeats: int, patience: Patience) -> list[Figure]:
     """Make all measurements."""
-    figures = [Figure("python -c pass", median_ms(bare_interpreter, repeats))]
+    figures = [
+        Figure(f"python -c '{floor}'", median_ms(partial(interpreter, floor), repeats, patience))
+        for floor in ("pass", "import asyncio, ssl")
+    ]
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
         for cassette, count in (("one", 1), ("many", RECORDINGS)):
@@ -93,9 +101,9 @@ def run(repeats: int) -> list[Figure]:
                 what = "first answer" if answering else "first accepted connection"
                 title = f"magneto replay, {count:,} recording{'s' * (count > 1)}: {what}"
                 target = None if answering else ACCEPTING_WITHIN
-                figures.append(Figure(title, median_ms(measure, repeats), target))
-        start = median_ms(lambda: started_and_stopped(folder)[0], repeats)
-        stop = median_ms(lambda: started_and_stopped(folder)[1], repeats)
+                figures.append(Figure(title, median_ms(measure, repeats, patience), target))
+        start = median_ms(lambda: started_and_stopped(folder)[0], repeats, patience)
+        stop = median_ms(lambda: started_and_stopped(folder)[1], repeats, patience)
     figures.append(Figure("MagnetoProxy.start(), in process", start))
     figures.append(Figure("MagnetoProxy.stop(), in process", stop))
     return figures
@@ -113,9 +121,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure; return 0, or 1 if something failed (or a target was missed: --enforce)."""
     parser = _report.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="of each, for the median (20)")
+    _report.add_patience(parser)
     options = parser.parse_args(argv)
     try:
-        figures = run(options.repeats)
+        figures = run(options.repeats, Patience(options.patience))
     except BenchmarkError as error:
         return _report.finish([], options, [str(error)])
     floor = figures[0].ms
@@ -130,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for each in figures
     ]
     _report.show_machine()
-    print(_report.table(["start-up", "ms", "of python -c pass", "target", "holds"], rows))
+    print(_report.table(["start-up", "ms", "of pass", "target", "holds"], rows))
     return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
 
 

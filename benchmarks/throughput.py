@@ -191,13 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of which the median is taken (3)")
     parser.add_argument("--quick", action="store_true", help="2 seconds, 1 round")
     parser.add_argument("--only", action="append", default=[], help="rows whose name contains this")
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=0,
-        metavar="SECONDS",
-        help="wait so long in all for other work to end, and repeat what it disturbed (0)",
-    )
+    _report.add_patience(parser)
     options = parser.parse_args(argv)
     if options.quick:
         options.seconds, options.rounds = 2, 1
