@@ -1,9 +1,9 @@
 """How long the command and the library take to be ready.
 
 The command: from process start to the first accepted connection, beside an interpreter that
-starts and does nothing, and one that only imports what any server in Python has to. The library: starting
-and stopping a proxy inside a process that has done so before. Medians; files are in the page
-cache, as they are for whoever runs a test suite twice.
+starts and does nothing, and one that only imports what any server in Python has to. The library:
+starting and stopping a proxy inside a process that has done so before. Medians; files are in the
+page cache, as they are for whoever runs a test suite twice.
 """
 
 from __future__ import annotations
