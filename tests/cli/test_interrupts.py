@@ -36,6 +36,26 @@ def test_a_signal_before_the_wait_is_not_lost() -> None:
     assert time.monotonic() - started < 5
 
 
+def test_a_signal_just_before_the_wait_reaches_a_child() -> None:
+    """One that comes when we are about to sleep wakes us; the child may be waiting for it."""
+
+    class Waiting:
+        """Ends with the signal that it is handed; looked at, it is not ended yet."""
+
+        status: int | None = None
+
+        def poll(self) -> int | None:
+            seen = self.status
+            if seen is None:
+                signal.raise_signal(signal.SIGTERM)
+            return seen
+
+    waiting = Waiting()
+    with Interrupts() as interrupts:
+        interrupts.forward_to = lambda number: setattr(waiting, "status", -number)
+        assert interrupts.outlive(waiting) == -signal.SIGTERM
+
+
 def test_the_second_signal_exits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Saving may hang on a network disk; the user need not."""
     codes: list[int] = []

@@ -80,7 +80,7 @@ def run(command: Sequence[str], environ: Mapping[str, str], interrupts: Interrup
     if interrupts.requested():  # it came while the child was being made
         child.terminate()
     try:
-        status = child.wait()
+        status = interrupts.outlive(child)
     finally:
         interrupts.forward_to = None
     return status if status >= 0 else 128 - status

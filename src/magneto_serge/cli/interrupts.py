@@ -17,10 +17,17 @@ import select
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXIT_AT_ONCE = 130
+
+
+class Ending(Protocol):
+    """What can be outlived: a child process."""
+
+    def poll(self) -> int | None:
+        """Return the status that it ended with, None before."""
 
 
 class Interrupts:
@@ -61,6 +68,21 @@ class Interrupts:
             select.select([self._reader], [], [], timeout)
             self._drain()
         return self.count > 0
+
+    def outlive(self, child: Ending) -> int:
+        """Wait until ``child`` has ended and return its status; signals are handed on meanwhile.
+
+        Not by ``child.wait()``: a signal that comes just before it blocks would be heard when the
+        child has ended, which may be waiting for that very signal. In the pipe it is not lost.
+        """
+        before = signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while (status := child.poll()) is None:
+                select.select([self._reader], [], [])
+                self._drain()
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        return status
 
     def requested(self) -> bool:
         """Tell whether stopping was asked for, without waiting."""
