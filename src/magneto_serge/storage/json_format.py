@@ -1,9 +1,9 @@
 """JSON cassettes: which version a file is, and the one door to reading and writing them.
 
-What the store knows of a format is this module's three names: :func:`read` a file's content into
+What others know of the format is this module's names: :func:`read` a file's content into
 interactions, :func:`older_texts` to carry an older file's interactions into its successor without
-touching them, and :class:`~magneto_serge.storage.json_write.JsonWriter` to write one. A format in
-another module offers the same.
+touching them, and :class:`~magneto_serge.storage.json_write.JsonWriter` to write one. Compression
+is undone before, and done after (``packing``).
 """
 
 from __future__ import annotations
