@@ -8,7 +8,7 @@ from pathlib import Path
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.cassettes import Figure, api, opening  # noqa: E402 - the path comes first
+from benchmarks.cassettes import Figure, api, opening
 
 
 def test_a_target_is_a_most() -> None:
@@ -25,7 +25,7 @@ def test_the_interactions_are_always_the_same() -> None:
 
 
 def test_opening_is_measured(tmp_path: Path) -> None:
-    """Opening, both ways to a first interaction, and memory: four figures, targets only if large."""
+    """Opening, both ways to a first interaction, and memory; targets are for large ones only."""
     figures = opening(tmp_path, 20, "msgpack.zst", 1)
     assert [each.unit for each in figures] == ["ms", "ms", "ms", "MB"]
     assert all(each.value >= 0 and each.target is None for each in figures)

@@ -66,6 +66,7 @@ def body_key(headers: Headers, body: Body) -> Hashable:
 
 KEY_SCHEME = 1
 DIGEST_SIZE = 8  # bytes
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def head_digest(head: HeadKey) -> bytes:
@@ -84,7 +85,7 @@ def key_digest(head: HeadKey, body: Hashable) -> bytes:
 def _digest(key: object) -> bytes:
     from hashlib import blake2b
 
-    return blake2b(msgspec.msgpack.encode(key), digest_size=DIGEST_SIZE).digest()
+    return blake2b(_pack(key), digest_size=DIGEST_SIZE).digest()
 
 
 def _bytes_key(body: bytes) -> Hashable:
