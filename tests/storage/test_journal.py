@@ -98,7 +98,7 @@ def test_what_a_crash_left_is_kept(path: Path, caplog: pytest.LogCaptureFixture)
         assert kept.exists()
         assert str(kept) in caplog.text
     assert f"process {os.getpid()}" in caplog.text
-    assert "magneto_serge.storage.recover" in caplog.text
+    assert "magneto recover" in caplog.text
     assert all((folder / "1").exists() for folder in bodies)
 
 
@@ -207,7 +207,4 @@ def test_a_full_disk_is_passed_on(path: Path, full_disk: FullDisk) -> None:
 def test_advice_is_a_command(path: Path) -> None:
     """What to do is a command that can be pasted, whatever the names are."""
     text = advice(Path("my tapes/.tape.journal.crashed-2"))
-    assert text.endswith(
-        "python -m magneto_serge.storage.recover"
-        " 'my tapes/.tape.journal.crashed-2' 'my tapes/tape-recovered.json'"
-    )
+    assert text.endswith("magneto recover -d 'my tapes' tape")

@@ -17,7 +17,7 @@ from magneto_serge.errors import (
 )
 from magneto_serge.messages import Interaction
 from magneto_serge.storage.formats import FORMATS
-from magneto_serge.storage.recover import Recovery, main, recover
+from magneto_serge.storage.recover import Recovery, recover
 from magneto_serge.storage.store import CassetteStore
 
 from .interactions import exchange, record
@@ -212,14 +212,3 @@ def test_disk_trouble(store: CassetteStore, journal: Path, monkeypatch: pytest.M
         recover(journal, store.path("found"))
     assert journal.exists()
     assert not store.exists("found")
-
-
-def test_command(store: CassetteStore, journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command recovers and says how much; its mistakes are messages with an exit status."""
-    found = str(store.path("found"))
-    assert main([str(journal), found]) == 0
-    assert capsys.readouterr().out == f"2 interactions recovered to {found}\n"
-    assert main([str(journal), found]) == 3
-    assert "exists already" in capsys.readouterr().err
-    assert main([]) == 2
-    assert "usage" in capsys.readouterr().err

@@ -212,10 +212,7 @@ def _keep(path: Path, head: Head | None) -> None:
 def advice(journal: Path) -> str:
     """Return what a person can do with a journal that was left behind."""
     stem = journal.name.removeprefix(".").partition(".journal")[0]
-    cassette = journal.with_name(f"{stem}-recovered.json")
-    command = shlex.join(
-        ["python", "-m", "magneto_serge.storage.recover", str(journal), str(cassette)]
-    )
+    command = shlex.join(["magneto", "recover", "-d", str(journal.parent), stem])
     return f"What it recorded is kept in {journal}. To make a cassette of it: {command}"
 
 

@@ -1,9 +1,9 @@
 """Make a cassette of what a crash left behind: of a journal, or of a binary cassette that was cut.
 
 ``CassetteStore.recover(name)`` does it by name, and opening a cassette that does not exist does it
-by itself where a crashed recording of it is all there is. ``python -m magneto_serge.storage.recover
-JOURNAL CASSETTE`` does it by path. The cassette that is made is always a new one: whether it
-replaces an older one is for the person who looks at it to say.
+by itself where a crashed recording of it is all there is; ``magneto recover NAME`` is for people.
+The cassette that is made is always a new one: whether it replaces an older one is for the person
+who looks at it to say.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import fcntl
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from magneto_serge.errors import CassetteBusyError, CassetteError, ConfigError, MagnetoError
+from magneto_serge.errors import CassetteBusyError, CassetteError, ConfigError
 
 from .assemble import assemble
 from .container import MAGIC
@@ -163,22 +162,3 @@ def _remove(journal: Path) -> None:
     if head is not None:
         shutil.rmtree(own_folder(journal, head), ignore_errors=True)
     journal.unlink()
-
-
-def main(arguments: list[str]) -> int:
-    """Run the command; return its exit status."""
-    if len(arguments) != 2:
-        sys.stderr.write("usage: python -m magneto_serge.storage.recover JOURNAL CASSETTE.json\n")
-        return ConfigError.exit_code
-    journal, cassette = map(Path, arguments)
-    try:
-        found = recover(journal, cassette)
-    except MagnetoError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    sys.stdout.write(f"{found.interactions} interactions recovered to {cassette}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
