@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magneto_serge.config_values import RULES, convert, parse_size
+from magneto_serge.config_values import RULES, RemoteFolder, convert, parse_size
 from magneto_serge.errors import ConfigError
 
 ACCEPTED: list[tuple[str, object, object]] = [
@@ -18,6 +18,10 @@ ACCEPTED: list[tuple[str, object, object]] = [
     ("cassette_dir", "tapes", Path("tapes")),
     ("cassette_dir", Path("tapes"), Path("tapes")),
     ("cassette_dir", "~/tapes", Path.home() / "tapes"),
+    ("cassette_dir", "s3://bucket/a b/", RemoteFolder("s3://bucket/a b")),
+    ("cassette_dir", "Memory://", RemoteFolder("memory://")),
+    ("cassette_dir", RemoteFolder("gs://bucket"), RemoteFolder("gs://bucket")),
+    ("cassette_dir", "s3:/bucket", Path("s3:/bucket")),
     ("mode", "RECORD", "record"),
     ("reverse", "https://api.example:8443", "https://api.example:8443"),
     ("reverse", "http://[::1]:80/", "http://[::1]:80"),
@@ -49,6 +53,7 @@ REFUSED: list[tuple[str, object]] = [
     ("cassette_dir", ""),
     ("cassette_dir", "a\0b"),
     ("cassette_dir", 3),
+    ("cassette_dir", "s3://bucket/\n"),
     ("cassette_dir", "~nobody-has-this-name/x"),
     ("mode", "rewind"),
     ("reverse", "api.example"),
@@ -134,3 +139,9 @@ def test_any_text_is_a_size_or_a_value_error(text: str) -> None:
         assert parse_size(text) >= 0
     except ValueError:
         pass
+
+
+def test_a_remote_folder_shows_no_credentials() -> None:
+    """The text of a URL, which messages show, has neither user nor password."""
+    assert str(RemoteFolder("sftp://user:word@host/a@b")) == "sftp://***@host/a@b"
+    assert str(RemoteFolder("s3://bucket/a@b")) == "s3://bucket/a@b"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
-from magneto_serge.config_values import convert
+from magneto_serge.config_values import RemoteFolder, convert
 from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.dial import Origin
@@ -29,7 +29,7 @@ from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact
 from magneto_serge.runner import LoopThread
-from magneto_serge.storage.store import CassetteStore
+from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ log = logging.getLogger("magneto_serge")
 class MagnetoProxy:
     """A record/replay proxy.
 
-    ``cassette_dir`` is where cassettes live; the other settings come from ``overrides`` (fields of
-    :class:`~magneto_serge.config.Settings`: ``port=0``, ``mode=Mode.AUTO``, ``reverse=URL``, ...),
-    then from ``MAGNETO_*``, then from the configuration file, unless ``settings`` gives them all.
+    ``cassette_dir`` is where cassettes live, a folder or a URL; the other settings come from
+    ``overrides`` (fields of :class:`~magneto_serge.config.Settings`: ``port=0``,
+    ``mode=Mode.AUTO``, ``reverse=URL``, ...), then from ``MAGNETO_*``, then from the configuration
+    file, unless ``settings`` gives them all.
 
     Use it in ``with`` (the proxy runs on a thread of its own), in ``async with`` (it runs on the
     running loop), or call :meth:`start` and :meth:`stop`. Raises ConfigError for bad settings.
@@ -51,27 +52,20 @@ class MagnetoProxy:
 
     def __init__(
         self,
-        cassette_dir: str | Path | None = None,
+        cassette_dir: str | Path | RemoteFolder | None = None,
         *,
         settings: Settings | None = None,
         **overrides: Any,
     ) -> None:
         if cassette_dir is not None:
-            overrides["cassette_dir"] = Path(cassette_dir)
+            overrides["cassette_dir"] = cassette_dir
         if settings is None:
             settings = load_settings(overrides)
         elif overrides:
             settings = _replace(settings, overrides)
         self.settings = settings
         self.trust = Trust(settings)
-        self._store = CassetteStore(
-            settings.cassette_dir,
-            exact_bodies=settings.exact_bodies,
-            memory_limit=settings.memory_limit,
-            format=settings.format,
-            fsync=settings.fsync,
-            stable=settings.stable,
-        )
+        self._store = store_of(settings)
         self._session = self._idle_session()
         self._recorder: Recorder | None = None
         self._replace = False

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from .config_values import HOSTS, RULES, convert
+from .config_values import HOSTS, RULES, RemoteFolder, convert
 from .errors import ConfigError
 
 ENVIRONMENT_PREFIX = "MAGNETO_"
@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8888
-    cassette_dir: Path = Path("cassettes")
+    cassette_dir: Path | RemoteFolder = Path("cassettes")
     mode: str = "auto"
     reverse: str | None = None
     reverse_tls: bool = False

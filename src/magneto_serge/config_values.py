@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,22 @@ FORMATS = ("json", "msgpack", "json.gz", "json.zst", "msgpack.gz", "msgpack.zst"
 FSYNC = ("always", "finish", "never")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+
+
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+
+
+class RemoteFolder(NamedTuple):
+    """A cassette folder somewhere else: an fsspec ``url``, without a slash at its end.
+
+    It is no path: as one it would lose a slash. As text it shows no credentials.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return _CREDENTIALS.sub("***@", self.url)
 
 
 class Rule(NamedTuple):
@@ -44,6 +61,17 @@ def _path(value: Any, textual: bool) -> Path:
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise ValueError
     return Path(value).expanduser()
+
+
+def _folder(value: Any, textual: bool) -> Path | RemoteFolder:
+    if isinstance(value, RemoteFolder):
+        return value
+    if not isinstance(value, str) or not _REMOTE.match(value):
+        return _path(value, textual)
+    if not value.isprintable():
+        raise ValueError
+    scheme, _, place = value.partition("://")
+    return RemoteFolder(f"{scheme.lower()}://{place.rstrip('/')}")
 
 
 def _flag(value: Any, textual: bool) -> bool:
@@ -150,7 +178,7 @@ _FILE = Rule("the path of a file", _path, optional=True)
 RULES: dict[str, Rule] = {
     "host": Rule("a host name or an IP address", _text),
     "port": _integer(0, 65535, " (0 picks a free one)"),
-    "cassette_dir": Rule("the path of a folder", _path),
+    "cassette_dir": Rule("the path of a folder, or a URL such as s3://BUCKET/FOLDER", _folder),
     "mode": _choice(*MODES),
     "reverse": Rule(
         "a URL of the form http://HOST[:PORT] or https://HOST[:PORT], without a path",

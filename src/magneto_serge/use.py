@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from magneto_serge.app import MagnetoProxy
+from magneto_serge.config_values import RemoteFolder
 from magneto_serge.errors import ProxyError, ReplayMissError
 from magneto_serge.replay.modes import Mode
 
@@ -39,7 +40,7 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
         name: str,
         mode: Mode | str | None = None,
         *,
-        cassette_dir: str | Path | None = None,
+        cassette_dir: str | Path | RemoteFolder | None = None,
         **overrides: Any,
     ) -> None:
         self._name = name

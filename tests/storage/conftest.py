@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from magneto_serge.storage.store import CassetteStore
+
+from .machines import Machine
 
 FullDisk = Callable[[str], None]
 
@@ -46,3 +50,24 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
         monkeypatch.setattr(os, step, fail)
 
     return fill
+
+
+@pytest.fixture
+def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryFileSystem]:
+    """An empty store."""
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    yield fsspec.filesystem("memory")
+    MemoryFileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def here(tmp_path: Path, there: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """This machine."""
+    return Machine(tmp_path / "here", monkeypatch)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, there: MemoryFileSystem, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Another one."""
+    return Machine(tmp_path / "elsewhere", monkeypatch)

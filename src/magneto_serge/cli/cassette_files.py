@@ -33,7 +33,7 @@ from magneto_serge.storage.formats import FORMATS, split_suffix
 from magneto_serge.storage.json_format import leaves_out, older_texts
 from magneto_serge.storage.json_write import BodyRules, JsonWriter
 from magneto_serge.storage.names import CassettePaths, canonical_name, paths_of
-from magneto_serge.storage.store import CassetteStore
+from magneto_serge.storage.store import CassetteStore, store_of
 
 if TYPE_CHECKING:
     from magneto_serge.storage.recover import Recovery
@@ -51,7 +51,8 @@ class CassetteFiles:
     def __init__(self, folder: str | None = None, **settings: object) -> None:
         given = {"cassette_dir": folder, **settings}
         self._settings = load_settings({k: v for k, v in given.items() if v is not None})
-        self.folder = self._settings.cassette_dir.absolute()
+        self._home = store_of(self._settings)
+        self.folder = self._home.folder
         # By identity. The interaction is kept beside its text so that its id stays its own.
         self._texts: dict[int, tuple[Interaction, msgspec.Raw]] = {}
 
@@ -105,6 +106,8 @@ class CassetteFiles:
 
     def must_be_free(self, name: str, *, replace: bool) -> None:
         """Raise ConfigError if ``name`` exists, in whatever format, and must not be replaced."""
+        folder, bare = self._place(name)
+        self._store(folder).path(bare)  # where the folder is a copy, it is brought up to date
         older = self.target(name).older()
         if older is None:
             return
@@ -125,11 +128,13 @@ class CassetteFiles:
         being recorded, CassetteError where it cannot be written.
         """
         self.must_be_free(name, replace=replace)
-        target = self.target(name)
+        folder, bare = self._place(name)
+        store, target = self._store(folder), self.target(name)
         if target.format.binary:
-            return self._store(target.cassette.parent).save(target.cassette.name, interactions)
+            return store.save(target.cassette.relative_to(folder).as_posix(), interactions)
         try:
-            self._write_json(target, interactions)
+            with store.changing(bare):
+                self._write_json(target, interactions)
         except OSError as error:
             raise CassetteError(
                 f"cannot write {target.cassette}: {error.filename or 'the disk'}:"
@@ -146,14 +151,17 @@ class CassetteFiles:
         """Remove a cassette and its side files; raises CassetteBusyError and CassetteError."""
         from magneto_serge.storage.journal import is_being_written
 
-        path = self.path(name)
+        folder, bare = self._existing(name)
+        store = self._store(folder)
+        path = store.path(bare)
         journal = paths_of(path.parent, path.name).journal
         if journal.exists() and is_being_written(journal):
             raise CassetteBusyError(f"cassette {name!r} is being recorded. Wait until that ends.")
         try:
-            path.unlink()
-            if self._bodies(path).is_dir():
-                shutil.rmtree(self._bodies(path))
+            with store.changing(bare):
+                path.unlink()
+                if self._bodies(path).is_dir():
+                    shutil.rmtree(self._bodies(path))
         except OSError as error:
             raise CassetteError(
                 f"cannot remove {error.filename or path}: {error.strerror}."
@@ -167,19 +175,15 @@ class CassetteFiles:
     # --- inside -----------------------------------------------------------------------------
 
     def _store(self, folder: Path) -> CassetteStore:
-        settings = self._settings
-        return CassetteStore(
-            folder,
-            exact_bodies=settings.exact_bodies,
-            memory_limit=settings.memory_limit,
-            format=settings.format,
-            fsync=settings.fsync,
-            stable=settings.stable,
-        )
+        if folder == self.folder:
+            return self._home
+        return store_of(msgspec.structs.replace(self._settings, cassette_dir=folder))
 
     def _place(self, name: str) -> tuple[Path, str]:
         if name.startswith(_PATH_BEGINS):
             path = Path(name).absolute()
+            if self._home.is_copy and path.is_relative_to(self.folder):
+                return self.folder, path.relative_to(self.folder).as_posix()
             return path.parent, path.name
         return self.folder, name
 

@@ -17,7 +17,7 @@ import msgspec
 from magneto_serge.config import load_settings
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction, body_size
-from magneto_serge.storage.store import CassetteStore
+from magneto_serge.storage.store import CassetteStore, store_of
 
 from .cassette_options import (
     folder_option,
@@ -34,7 +34,7 @@ from .units import milliseconds, moment, size
 
 def _store(folder: str | None) -> CassetteStore:
     given = {} if folder is None else {"cassette_dir": folder}
-    return CassetteStore(load_settings(given).cassette_dir)
+    return store_of(load_settings(given))
 
 
 # --- list ---------------------------------------------------------------------------------------

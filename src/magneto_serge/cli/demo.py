@@ -134,7 +134,7 @@ class Demonstration:
                 f"{size(len(answer.body)):>7}",
                 "dim",
             )
-        cassette = settings.cassette_dir / f"{NAME}.json"
+        cassette = self._folder / "cassettes" / f"{NAME}.json"
         saved = cassette.stat().st_size if cassette.exists() else 0
         self._check(3, saved > 0, f"{size(saved)} saved in {cassette}")
         return outcome

@@ -175,9 +175,9 @@ def cassette_path(settings: Settings, name: str | None) -> Path | None:
     """Return the file of cassette ``name``, None without one; raises ConfigError for a bad name."""
     if name is None:
         return None
-    from magneto_serge.storage.store import CassetteStore
+    from magneto_serge.storage.store import store_of
 
-    return CassetteStore(settings.cassette_dir).path(name)
+    return store_of(settings).path(name)
 
 
 # --- The commands -------------------------------------------------------------------------------

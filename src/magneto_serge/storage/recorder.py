@@ -18,6 +18,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -46,6 +47,8 @@ INTERACTION = 1024  # bytes assumed for an interaction without its bodies
 class Recorder:
     """One recording of one cassette; from ``CassetteStore.recorder``.
 
+    ``changing`` is entered while the cassette takes the older one's place.
+
     ``count`` is the number of interactions accepted. All methods may be called from any thread.
     """
 
@@ -57,8 +60,10 @@ class Recorder:
         redact: Redact | None,
         *,
         fsync: str = "finish",
+        changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.count = 0
+        self._changing = changing
         self._paths = paths
         self._rules = rules
         self._durable = fsync != "never"
@@ -149,7 +154,8 @@ class Recorder:
                 self._done = True
                 self._outcome = CassetteError(f"interrupted. {advice(self._journal.path)}")
                 try:
-                    self._outcome = self._finish(replace)
+                    with self._changing():
+                        self._outcome = self._finish(replace)
                 except CassetteError as error:
                     self._outcome = error
         if isinstance(self._outcome, CassetteError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magneto_serge.errors import CassetteBusyError, CassetteError, CassetteNotFoundError
 from magneto_serge.messages import Interaction
@@ -21,12 +22,33 @@ from .json_write import DEFAULT_RULES, BodyRules
 from .names import canonical_name, list_names, nearest, paths_of
 
 if TYPE_CHECKING:
+    from magneto_serge.config import Settings
+
     from .recorder import Recorder
     from .recover import Recovery
     from .scribe import Redact
 
 
 log = logging.getLogger("magneto_serge")
+
+
+def store_of(settings: Settings) -> CassetteStore:
+    """Return the store of ``settings.cassette_dir``, on this disk or somewhere else.
+
+    Raises ConfigError where it is a URL, and what its protocol needs is not installed.
+    """
+    rules: dict[str, Any] = {
+        "exact_bodies": settings.exact_bodies,
+        "memory_limit": settings.memory_limit,
+        "format": settings.format,
+        "fsync": settings.fsync,
+        "stable": settings.stable,
+    }
+    if isinstance(settings.cassette_dir, Path):
+        return CassetteStore(settings.cassette_dir, **rules)
+    from .remote import RemoteStore  # most folders are on this disk: nothing of it is loaded then
+
+    return RemoteStore(settings.cassette_dir, **rules)
 
 
 class CassetteStore:
@@ -41,6 +63,8 @@ class CassetteStore:
     Every method that takes a name raises ConfigError where the name cannot be used. A name that
     ends in a format's suffix means that very file, and is written in that format.
     """
+
+    is_copy = False  # of a folder that is somewhere else
 
     def __init__(
         self,
@@ -62,6 +86,7 @@ class CassetteStore:
 
         Raises CassetteError where it is there twice.
         """
+        self._fetch(name)
         paths = paths_of(self.folder, name, self._format)
         if split_suffix(name)[1] is not None:
             return paths.cassette
@@ -110,10 +135,18 @@ class CassetteStore:
         """
         from .recorder import Recorder  # replaying need not wait for what recording imports
 
+        self._fetch(name)
         paths = paths_of(self.folder, name, self._format)
         if split_suffix(name)[1] is None:
             paths.older()
-        return Recorder(paths, canonical_name(name), self._rules, redact, fsync=self._fsync)
+        return Recorder(
+            paths,
+            canonical_name(name),
+            self._rules,
+            redact,
+            fsync=self._fsync,
+            changing=lambda: self.changing(name),
+        )
 
     def save(self, name: str, interactions: Iterable[Interaction]) -> Path:
         """Write the cassette ``name`` of ``interactions`` as they are, and return its path.
@@ -126,16 +159,18 @@ class CassetteStore:
 
         from .assemble import save
 
+        self._fetch(name)
         paths = paths_of(self.folder, name, self._format)
         try:
-            save(
-                interactions,
-                paths,
-                name=canonical_name(name),
-                recorded_at=time.time(),
-                rules=self._rules,
-                durable=self._fsync != "never",
-            )
+            with self.changing(name):
+                save(
+                    interactions,
+                    paths,
+                    name=canonical_name(name),
+                    recorded_at=time.time(),
+                    rules=self._rules,
+                    durable=self._fsync != "never",
+                )
         except OSError as error:
             raise CassetteError(
                 f"cannot write {paths.cassette}: {error.strerror}; it is as it was before."
@@ -159,6 +194,20 @@ class CassetteStore:
                 f" {self.folder}: no recording of it has crashed."
             )
         return found
+
+    def place(self, name: str) -> str:
+        """Return where a cassette is, for a person to read."""
+        return str(self.path(name))
+
+    def changing(self, name: str) -> AbstractContextManager[None]:
+        """Return what to enter while the files of a cassette are changed.
+
+        Where the folder is a copy of one somewhere else, it is brought up to date at the end.
+        """
+        return nullcontext()
+
+    def _fetch(self, name: str) -> None:
+        """Bring a cassette that lives somewhere else here; raises CassetteError."""
 
     def _recovered(self, name: str) -> Path | None:
         """Return a cassette made of a crashed recording, for one that does not exist."""
@@ -189,6 +238,6 @@ class CassetteStore:
         near = nearest(bare, self.names())
         hint = f" Did you mean {near!r}?" if near else ""
         return CassetteNotFoundError(
-            f"there is no cassette {bare!r}: {self.path(name)} does not exist.{hint}"
+            f"there is no cassette {bare!r}: {self.place(name)} does not exist.{hint}"
             f" To record it: magneto record {bare} -- COMMAND"
         )
