@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,17 @@ def test_somebody_else_was_first(here: Machine, there: MemoryFileSystem) -> None
     with store.changing("tape"):
         path.unlink()
     assert not store.exists("tape")
+
+
+def test_one_at_a_time(here: Machine) -> None:
+    """While a cassette is changed on this machine, nobody else brings or sends it here."""
+    store = here.store()
+    with (
+        store.changing("tape"),
+        (store.folder / ".tape.lock").open() as lock,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_lost_memory(here: Machine, caplog: pytest.LogCaptureFixture) -> None:

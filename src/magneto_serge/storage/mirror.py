@@ -1,10 +1,8 @@
 """The copy of a remote cassette folder in the user's cache: what is brought, what is sent.
 
-A cassette is one file and the side files of its large bodies. Beside the copy, ``.NAME.remote``
-remembers what the store said of each file when both were equal (its ETag, or whatever else that
-store tells a version by), and size and time of the copy. Rules:
+A cassette is one file and the side files of its large bodies. Rules:
 
-* A file is brought when the store has another version of it than the one remembered.
+* A file is brought when the store has another version of it than the one that ``copies`` remembers.
 * A copy that is not as remembered was changed here and never arrived there: it is set aside, never
   overwritten, and the message says where it is and how to send it.
 * A reader never finds half a cassette: side files go before the file that refers to them, and that
@@ -27,12 +25,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-
 from magneto_serge.config_values import RemoteFolder
 from magneto_serge.errors import CassetteError, ConfigError
 
-from .atomic import replacing
+from .copies import Memory, beside, changed_here, copied, is_known, memory_of, remember
 from .formats import FORMATS, split_suffix
 from .names import BODIES_SUFFIX, CassettePaths, canonical_name, list_names, paths_of
 
@@ -40,24 +36,7 @@ log = logging.getLogger("magneto_serge")
 
 # They have no folders that would have to be made, and an object is replaced in one step.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss"})
-# What stores tell the version of a file by, the best first.
-_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "created")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class Copied(msgspec.Struct, frozen=True):
-    """A copy when it was equal to what is there: ``version`` there, ``size`` and ``mtime`` here."""
-
-    version: str
-    size: int
-    mtime: int
-
-
-class Memory(msgspec.Struct):
-    """What is remembered of one cassette: its files, and the side files that were there too."""
-
-    files: dict[str, Copied] = {}
-    bodies: list[str] = []
 
 
 class Mirror:
@@ -126,7 +105,7 @@ class Mirror:
         paths = self._paths(name)
         try:
             _make_private(paths.bodies.parent)
-            lock = _beside(paths, "lock").open("ab")
+            lock = beside(paths, "lock").open("ab")
         except OSError as error:
             raise CassetteError(
                 f"the copy of {self.remote} cannot be kept in {self.folder}:"
@@ -153,25 +132,25 @@ class Mirror:
 
     def _bring(self, paths: CassettePaths) -> None:
         there = self._listed(paths)
-        memory = _memory(paths)
-        if _changed_here(paths, memory):
+        memory = memory_of(paths)
+        if changed_here(paths, memory):
             kept = self._set_aside(paths)
             log.warning("%s had changes that were never sent. %s", kept, self._advice(paths, kept))
             memory = Memory()
         here = {path.name: memory.files.get(path.name) for path in paths.existing()}
-        fresh = {n: e for n, e in there.items() if not _is_known(e, here.get(n))}
+        fresh = {n: e for n, e in there.items() if not is_known(e, here.get(n))}
         if fresh:
             self._bring_bodies(paths, memory)
         for name, entry in fresh.items():
             place = paths.cassette.with_name(name)
             self._download(place, entry)
-            memory.files[name] = _copied(place, entry)
+            memory.files[name] = copied(place, entry)
         gone = [path for path in paths.existing() if path.name not in there]
         for path in gone:
             path.unlink()
             memory.files.pop(path.name, None)
         if fresh or gone:
-            _remember(paths, memory)
+            remember(paths, memory)
 
     def _bring_bodies(self, paths: CassettePaths, memory: Memory) -> None:
         bodies = self._bodies(paths)
@@ -201,15 +180,15 @@ class Mirror:
         Raises CassetteError, which says where the cassette is kept, and how to send it.
         """
         paths = self._paths(name)
-        memory = _memory(paths)
-        changed = _changed_here(paths, memory)
+        memory = memory_of(paths)
+        changed = changed_here(paths, memory)
         gone = memory.files.keys() - {path.name for path in paths.existing()}
         try:
             if changed:
                 self._upload_all(changed, paths, memory)
             if changed or gone:
                 self._remove_there(gone, paths, memory)
-                _remember(paths, memory)
+                remember(paths, memory)
         except Exception as error:
             raise self._unsendable(error, paths, changed=bool(changed)) from error
 
@@ -223,7 +202,7 @@ class Mirror:
         for path in changed:
             self._upload(path)
         there = self._listed(paths)
-        memory.files |= {path.name: _copied(path, there[path.name]) for path in changed}
+        memory.files |= {path.name: copied(path, there[path.name]) for path in changed}
 
     def _upload(self, path: Path) -> None:
         key = self._key(path)
@@ -264,7 +243,7 @@ class Mirror:
         kept = [path.rename(place / path.name) for path in paths.existing()]
         if paths.bodies.is_dir():
             paths.bodies.rename(place / paths.bodies.name)
-        _beside(paths, "remote").unlink(missing_ok=True)
+        beside(paths, "remote").unlink(missing_ok=True)
         return kept[0]
 
     def _advice(self, paths: CassettePaths, kept: Path) -> str:
@@ -334,54 +313,7 @@ def _name_of(file: str) -> str | None:
         return None  # no cassette can have this name: it is nothing of ours
 
 
-def _beside(paths: CassettePaths, kind: str) -> Path:
-    stem = paths.bodies.name.removesuffix(BODIES_SUFFIX)
-    return paths.bodies.with_name(f".{stem}.{kind}")
-
-
-def _memory(paths: CassettePaths) -> Memory:
-    try:
-        return msgspec.json.decode(_beside(paths, "remote").read_bytes(), type=Memory)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return Memory()
-
-
-def _remember(paths: CassettePaths, memory: Memory) -> None:
-    with replacing(_beside(paths, "remote"), durable=False) as file:
-        file.write(msgspec.json.encode(memory))
-
-
-def _changed_here(paths: CassettePaths, memory: Memory) -> list[Path]:
-    """Return the files that are not what was brought or sent."""
-    found = []
-    for path in paths.existing():
-        status, known = path.stat(), memory.files.get(path.name)
-        if known is None or (known.size, known.mtime) != (status.st_size, status.st_mtime_ns):
-            found.append(path)
-    return found
-
-
 def _bodies_here(paths: CassettePaths) -> list[str]:
     if not paths.bodies.is_dir():
         return []
     return sorted(path.name for path in paths.bodies.iterdir() if _DIGEST.fullmatch(path.name))
-
-
-def _version(entry: Mapping[str, Any]) -> str:
-    """Return what tells this version of a file from others; empty where nothing does."""
-    for field in _VERSIONS:
-        if entry.get(field):
-            return f"{field} {entry[field]}"
-    return ""
-
-
-def _is_known(entry: Mapping[str, Any], known: Copied | None) -> bool:
-    version = _version(entry)
-    return known is not None and version != "" and known.version == version
-
-
-def _copied(path: Path, entry: Mapping[str, Any]) -> Copied:
-    """Return what to remember; without a version, where another machine wrote meanwhile."""
-    status = path.stat()
-    version = _version(entry) if entry["size"] == status.st_size else ""
-    return Copied(version, status.st_size, status.st_mtime_ns)
