@@ -27,7 +27,7 @@ from magneto_serge.proxy.server import REACHED_BY, ProxyServer
 from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
-from magneto_serge.replay.redaction import redact
+from magneto_serge.replay.redaction import redact, without_proxy_fields
 from magneto_serge.runner import LoopThread
 from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
@@ -271,7 +271,7 @@ class MagnetoProxy:
         if policy.keeps:
             if self._recorder is None:
                 self._recorder = self._store.recorder(
-                    name, redact=redact if self.settings.redact else None
+                    name, redact=redact if self.settings.redact else without_proxy_fields
                 )
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces

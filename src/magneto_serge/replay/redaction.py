@@ -81,8 +81,23 @@ def redact_request(request: Request) -> Request:
     return request if masked == request else masked
 
 
+# What a client says to its proxy is no part of what it said to the origin (RFC 9110 §11.7.2).
+_PROXY_FIELDS = frozenset((b"proxy-connection", b"proxy-authorization"))
+
+
+def without_proxy_fields(interaction: Interaction) -> Interaction:
+    """Return the interaction without what the client said to the proxy alone."""
+    raw = interaction.request.headers.raw
+    kept = tuple(line for line in raw if line[0].lower() not in _PROXY_FIELDS)
+    if len(kept) == len(raw):
+        return interaction
+    request = msgspec.structs.replace(interaction.request, headers=Headers(kept))
+    return msgspec.structs.replace(interaction, request=request)
+
+
 def redact(interaction: Interaction) -> Interaction:
     """Return the interaction as it may be written to disk."""
+    interaction = without_proxy_fields(interaction)
     request = redact_request(interaction.request)
     if request is interaction.request:
         return interaction

@@ -42,7 +42,7 @@ class Framing(IntEnum):
     CLOSE = 3
 
 
-class RequestReceived(msgspec.Struct):
+class RequestReceived(msgspec.Struct, gc=False):
     """A request head.
 
     ``keep_alive``: the client wants the connection kept (RFC 9112 §9.3). ``expect_continue``:
@@ -66,7 +66,7 @@ class RequestReceived(msgspec.Struct):
     section: Section | None = None
 
 
-class InformationalReceived(msgspec.Struct):
+class InformationalReceived(msgspec.Struct, gc=False):
     """An interim response: any 1xx but 101 (RFC 9110 §15.2)."""
 
     status: int
@@ -76,7 +76,7 @@ class InformationalReceived(msgspec.Struct):
     stream_id: int = 1
 
 
-class ResponseReceived(msgspec.Struct):
+class ResponseReceived(msgspec.Struct, gc=False):
     """A final response head, or 101 Switching Protocols."""
 
     status: int
@@ -92,27 +92,27 @@ class ResponseReceived(msgspec.Struct):
     section: Section | None = None
 
 
-class DataReceived(msgspec.Struct):
+class DataReceived(msgspec.Struct, gc=False):
     """A piece of content, as it arrived, free of its transfer coding; never empty."""
 
     data: bytes
     stream_id: int = 1
 
 
-class StreamEnded(msgspec.Struct):
+class StreamEnded(msgspec.Struct, gc=False):
     """The message is complete; ``trailers`` holds its trailer section."""
 
     trailers: tuple[FieldLine, ...]
     stream_id: int = 1
 
 
-class BytesAfterUpgrade(msgspec.Struct):
+class BytesAfterUpgrade(msgspec.Struct, gc=False):
     """What followed a CONNECT, or a message that offers or makes an upgrade; may be empty."""
 
     data: bytes
 
 
-class PeerBrokeProtocol(msgspec.Struct):
+class PeerBrokeProtocol(msgspec.Struct, gc=False):
     """Always the last event: what follows cannot be understood and was dropped."""
 
     error: ProtocolError
