@@ -6,7 +6,9 @@ import base64
 
 import pytest
 
+from magneto_serge.proxy.addressing import Addressing
 from magneto_serge.proxy.dial import Origin
+from magneto_serge.wire.events import Framing, RequestReceived
 
 from .stage import Stage
 from .traffic import answer, ask, read_answers
@@ -128,3 +130,32 @@ def test_reverse_mode_passes_options_for_the_server() -> None:
     client = stage.client()
     client.send(ask("*", method="OPTIONS"))
     assert stage.answer_dial().take().startswith(b"OPTIONS * HTTP/1.1\r\n")
+
+
+TARGETS = [
+    "http://origin.test:81/path",
+    "http://origin.test:81/a?b=/c",
+    "http://origin.test:81",
+    "http://origin.test:81?q=/",
+    "http://origin.test:811/",
+    "http://origin.test/",
+    "https://origin.test:81/",
+    "http://u:p@origin.test:81/x",
+]
+
+
+@pytest.mark.parametrize("before", TARGETS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_authority_that_came_before_changes_nothing(before: str, target: str) -> None:
+    """A target is read the same on a fresh connection and on one that has named an origin."""
+    server = Stage().server
+    head = RequestReceived("GET", target, "HTTP/1.1", ((b"Host", b"x"),), Framing.NONE, ended=True)
+    earlier = RequestReceived("GET", before, "HTTP/1.1", (), Framing.NONE, ended=True)
+    fresh, used = (Addressing(server, None, in_tunnel=False) for _ in range(2))
+    used.request_of(earlier)
+    request, again = fresh.request_of(head), used.request_of(head)
+    assert request is not None
+    assert again == request
+    assert used.destination == fresh.destination
+    assert used.host_field(head) == fresh.host_field(head)
+    assert used.extra_fields(request) == fresh.extra_fields(request)

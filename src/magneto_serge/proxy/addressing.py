@@ -36,6 +36,8 @@ class Addressing:
         "_host_field",
         "_host_of",
         "_in_tunnel",
+        "_named",
+        "_prefix",
         "_server",
         "_userinfo",
         "destination",
@@ -49,6 +51,8 @@ class Addressing:
         self._in_tunnel = in_tunnel
         self._userinfo: str | None = None
         self._from_target = False
+        self._named = _NOWHERE
+        self._prefix = ""  # scheme, authority and slash of the last target that named an origin
         self._host_of = _NOWHERE
         self._host_field = b""
 
@@ -63,7 +67,11 @@ class Addressing:
         self._from_target = True
         if "#" in target:
             refuse_fragment(target)
-        if target[0] != "/" and target != "*":
+        if origin is None and self._prefix and target.startswith(self._prefix):
+            # The authority of the last request, to the letter: a client keeps to its origins.
+            origin = self._named
+            target = target[len(self._prefix) - 1 :]
+        elif target[0] != "/" and target != "*":
             absolute = self._server.absolute_target(target)
             named = absolute.origin
             if origin is not None and named != origin:
@@ -71,6 +79,9 @@ class Addressing:
                     f"This connection serves {origin.scheme}://{origin.authority} only", 421
                 )
             self._userinfo = absolute.userinfo
+            if absolute.userinfo is None and target.endswith(absolute.target):
+                self._named = named
+                self._prefix = target[: len(target) - len(absolute.target) + 1]
             origin, target = named, absolute.target
             if head.method == "OPTIONS" and head.target.count("/") == 2 and "?" not in target:
                 target = "*"  # RFC 9112 §3.2.4: an empty path in a proxied OPTIONS
