@@ -175,6 +175,44 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class WebSocketMessage(msgspec.Struct, gc=False):
+    """One message of a WebSocket conversation (RFC 6455 §5).
+
+    ``sender`` is ``client`` or ``server``; ``kind`` is ``text``, ``binary``, ``ping`` or ``pong``.
+    ``data`` is the payload, unmasked and, where permessage-deflate was negotiated, decompressed; of
+    a text message its UTF-8. ``at_ms`` is ms since the handshake's 101. ``fragments`` is empty for
+    a message in one frame, otherwise the payload bytes of each frame as they were on the wire.
+    ``compressed``: it came with RSV1 set (RFC 7692 §6).
+    """
+
+    sender: str
+    kind: str
+    data: Body
+    at_ms: float = 0.0
+    fragments: tuple[int, ...] = ()
+    compressed: bool = False
+
+
+class WebSocketClose(msgspec.Struct, frozen=True, gc=False):
+    """How a conversation ended: ``code`` and ``reason`` (RFC 6455 §7.4), and whose end it was.
+
+    ``by`` is the side that closed first, ``client`` or ``server``. 1006: the connection broke off
+    without a Close frame; 1005: the Close frame had no code.
+    """
+
+    code: int
+    reason: str = ""
+    by: str = "server"
+    at_ms: float = 0.0
+
+
+class Conversation(msgspec.Struct, gc=False):
+    """What was said over a WebSocket, in order, and how it ended; None: it has not ended."""
+
+    messages: tuple[WebSocketMessage, ...] = ()
+    close: WebSocketClose | None = None
+
+
 class Interaction(msgspec.Struct, gc=False):
     """One exchange with the world.
 
@@ -184,7 +222,8 @@ class Interaction(msgspec.Struct, gc=False):
     ``first_byte_ms`` (None without a response) and ``total_ms`` in ms since then. ``chunks`` is
     empty unless the body arrived as a stream: more than one piece over more than 20 ms; then
     ``(size in bytes, ms since started)`` for each piece, the sizes adding up to the body's.
-    ``peer`` is the origin's ``address:port``.
+    ``peer`` is the origin's ``address:port``. ``websocket`` is set where the response is a 101 that
+    opened a WebSocket.
     """
 
     request: Request
@@ -196,3 +235,4 @@ class Interaction(msgspec.Struct, gc=False):
     total_ms: float = 0.0
     chunks: tuple[tuple[int, float], ...] = ()
     peer: str = ""
+    websocket: Conversation | None = None
