@@ -17,12 +17,10 @@ here alone. Rules:
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 import msgspec
 
 from magneto_serge.config import load_settings
@@ -31,13 +29,11 @@ from magneto_serge.messages import FileBody, Interaction
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.formats import FORMATS, split_suffix
 from magneto_serge.storage.json_format import leaves_out, older_texts
-from magneto_serge.storage.json_write import BodyRules, JsonWriter
 from magneto_serge.storage.names import CassettePaths, canonical_name, paths_of
 from magneto_serge.storage.store import CassetteStore, store_of
 
 if TYPE_CHECKING:
     from magneto_serge.storage.recover import Recovery
-    from magneto_serge.storage.side_files import SideFiles
 
 _PATH_BEGINS = (".", "/")
 
@@ -128,19 +124,11 @@ class CassetteFiles:
         being recorded, CassetteError where it cannot be written.
         """
         self.must_be_free(name, replace=replace)
-        folder, bare = self._place(name)
-        store, target = self._store(folder), self.target(name)
-        if target.format.binary:
-            return store.save(target.cassette.relative_to(folder).as_posix(), interactions)
-        try:
-            with store.changing(bare):
-                self._write_json(target, interactions)
-        except OSError as error:
-            raise CassetteError(
-                f"cannot write {target.cassette}: {error.filename or 'the disk'}:"
-                f" {error.strerror}. Nothing was changed; make room, or choose another place."
-            ) from error
-        return target.cassette
+        folder, _ = self._place(name)
+        cassette = self.target(name).cassette
+        return self._store(folder).save(
+            cassette.relative_to(folder).as_posix(), interactions, texts=self._text_of
+        )
 
     def part(self, name: str, label: str) -> str:
         """Return what to call a part of the cassette ``name``: a path beside it."""
@@ -209,50 +197,9 @@ class CassetteFiles:
             if not _refers(interaction):
                 self._texts[id(interaction)] = interaction, text
 
-    def _write_json(self, target: CassettePaths, interactions: Iterable[Interaction]) -> None:
-        from magneto_serge.storage.atomic import replacing
-        from magneto_serge.storage.journal import Journal
-        from magneto_serge.storage.packing import packing
-        from magneto_serge.storage.side_files import SideFiles
-
-        name = split_suffix(target.cassette.name)[0]
-        settings = self._settings
-        durable = settings.fsync != "never"
-        rules = BodyRules(settings.exact_bodies, settings.memory_limit, settings.stable)
-        lock = Journal.open(target.journal, name)  # its folder is our workshop
-        files = SideFiles(target.bodies, lock.bodies)
-        older = target.older()
-        try:
-            with replacing(target.cassette, durable=durable) as out:
-                with packing(target.cassette, out, target.format.coding) as text:
-                    writer = JsonWriter(
-                        text, name=name, recorded_at=time.time(), rules=rules, files=files
-                    )
-                    self._add_all(writer, interactions)
-                    writer.close()
-                out.flush()  # a full disk shows before side files are moved
-                files.adopt(durable=durable)
-            _sweep(files, older, target.cassette)
-        finally:
-            lock.close(remove=True)
-
-    def _add_all(self, writer: JsonWriter, interactions: Iterable[Interaction]) -> None:
-        for interaction in interactions:
-            kept = self._texts.get(id(interaction))
-            if kept is not None and kept[0] is interaction:
-                writer.add_text(kept[1])
-            else:
-                writer.add(interaction)
-
-
-def _sweep(files: SideFiles, older: Path | None, cassette: Path) -> None:
-    """Remove what the new cassette has made useless; that it stays is no failure any more."""
-    try:
-        files.sweep()
-        if older is not None and older != cassette:
-            older.unlink()
-    except OSError as error:
-        click.echo(f"magneto: left behind: {error.filename}: {error.strerror}", err=True)
+    def _text_of(self, interaction: Interaction) -> msgspec.Raw | None:
+        kept = self._texts.get(id(interaction))
+        return kept[1] if kept is not None and kept[0] is interaction else None
 
 
 def _leaves_out(path: Path) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -42,6 +42,10 @@ class Assembled(NamedTuple):
 
     interactions: int
     torn: int
+
+
+Texts = Callable[[Interaction], msgspec.Raw | None]
+"""Gives the JSON that an interaction was read from, None where it is to be written anew."""
 
 
 class Writer(Protocol):
@@ -96,17 +100,23 @@ def save(
     recorded_at: float,
     rules: BodyRules,
     durable: bool = True,
+    texts: Texts | None = None,
 ) -> None:
     """Write the cassette ``target``, whatever was there, under the lock that recordings take.
 
-    Raises as :func:`assemble` does, and CassetteBusyError.
+    What ``texts`` has of an interaction is written as it is, where that is JSON. Raises as
+    :func:`assemble` does, and CassetteBusyError.
     """
     lock = Journal.open(target.journal, name)
     files = SideFiles(target.bodies, lock.bodies)
     try:
         with _replacing(target, files, name, recorded_at, rules, durable=durable) as writer:
             for interaction in interactions:
-                writer.add(interaction)
+                text = texts(interaction) if texts else None
+                if text is not None and isinstance(writer, JsonWriter):
+                    writer.add_text(text)
+                else:
+                    writer.add(interaction)
     finally:
         lock.close(remove=True)
 

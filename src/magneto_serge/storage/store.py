@@ -24,6 +24,7 @@ from .names import canonical_name, list_names, nearest, paths_of
 if TYPE_CHECKING:
     from magneto_serge.config import Settings
 
+    from .assemble import Texts
     from .recorder import Recorder
     from .recover import Recovery
     from .scribe import Redact
@@ -148,12 +149,15 @@ class CassetteStore:
             changing=lambda: self.changing(name),
         )
 
-    def save(self, name: str, interactions: Iterable[Interaction]) -> Path:
+    def save(
+        self, name: str, interactions: Iterable[Interaction], *, texts: Texts | None = None
+    ) -> Path:
         """Write the cassette ``name`` of ``interactions`` as they are, and return its path.
 
-        It replaces an older one, in whatever format. They may come from that one, lazily. Raises
-        CassetteBusyError where it is being recorded, CassetteError where it cannot be
-        written; an older one is then as it was before.
+        It replaces an older one, in whatever format. They may come from that one, lazily. Where
+        JSON is written and ``texts`` has the JSON that an interaction was read from, that is
+        written. Raises CassetteBusyError where it is being recorded, CassetteError where it cannot
+        be written; an older one is then as it was before.
         """
         import time
 
@@ -170,10 +174,12 @@ class CassetteStore:
                     recorded_at=time.time(),
                     rules=self._rules,
                     durable=self._fsync != "never",
+                    texts=texts,
                 )
         except OSError as error:
             raise CassetteError(
-                f"cannot write {paths.cassette}: {error.strerror}; it is as it was before."
+                f"cannot write {paths.cassette}: {error.filename or 'the disk'}:"
+                f" {error.strerror}. Nothing was changed; make room, or choose another place."
             ) from error
         return paths.cassette
 
