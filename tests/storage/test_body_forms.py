@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from magneto_serge.codings import Coding
 from magneto_serge.messages import NO_HEADERS, Headers
 from magneto_serge.storage.body_forms import (
     BodyForm,
@@ -19,7 +20,6 @@ from magneto_serge.storage.body_forms import (
     form_text,
     readable_form,
 )
-from magneto_serge.storage.codings import Coding
 from magneto_serge.storage.faults import FieldError
 
 from .interactions import bodies, json_bodies

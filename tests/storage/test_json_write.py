@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magneto_serge.codings import Coding, CodingName, decode, encode
 from magneto_serge.messages import (
     Failure,
     FailureKind,
@@ -20,7 +21,6 @@ from magneto_serge.messages import (
     Request,
     Response,
 )
-from magneto_serge.storage.codings import Coding, CodingName, decode, encode
 from magneto_serge.storage.json_write import timestamp
 
 from .interactions import bodies, dump, exchange, load, stored

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from magneto_serge import codings
 from magneto_serge.messages import FailureKind, Headers, Interaction
-from magneto_serge.storage import body_forms, codings, json_shapes
+from magneto_serge.storage import body_forms, json_shapes
 
 from .interactions import dump, exchange, interactions, load
 

@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
+from magneto_serge.codings import coding_of, decode
 from magneto_serge.messages import Body, FileBody, Headers
-from magneto_serge.storage.codings import coding_of, decode
+from magneto_serge.replay.masking import mask_form, mask_json
 
-from .masking import mask_form, mask_json
 from .units import size
 
 LARGEST = 64 * 1024 * 1024  # bytes of decoded content that are shown; a bomb ends here

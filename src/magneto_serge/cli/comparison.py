@@ -23,11 +23,11 @@ from magneto_serge.messages import (
     Response,
     body_size,
 )
+from magneto_serge.replay.masking import mask_field
 from magneto_serge.replay.matching import body_key, head_key
 
 from .bodies import shown_body
 from .json_comparison import Difference, json_differences
-from .masking import mask_field
 from .units import size
 
 _LINES = 2000  # of a text; finding what moved in more takes too long

@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 import click
 import msgspec
 
+from magneto_serge.codings import Coding, CodingName, coding_of, decode, encode, find
 from magneto_serge.errors import CassetteError, ConfigError
 from magneto_serge.messages import (
     Body,
@@ -26,7 +27,6 @@ from magneto_serge.messages import (
     Response,
     body_size,
 )
-from magneto_serge.storage.codings import Coding, CodingName, coding_of, decode, encode, find
 
 from .bodies import LARGEST
 from .cassette_files import CassetteFiles

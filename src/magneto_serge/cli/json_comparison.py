@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from .masking import is_secret_name, mask, mask_json
+from magneto_serge.replay.masking import is_secret_name, mask, mask_json
 
 _members = msgspec.json.Decoder(dict[str, Raw])
 _elements = msgspec.json.Decoder(list[Raw])

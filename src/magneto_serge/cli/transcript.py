@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from magneto_serge.messages import Body, Headers, Interaction, Request, Response, body_size
+from magneto_serge.replay.masking import mask_field, mask_query
 
 from .bodies import shown_body
-from .masking import mask_field, mask_query
 from .units import count, milliseconds
 
 _ESCAPES = {

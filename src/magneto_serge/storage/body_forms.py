@@ -19,9 +19,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.json import format as respace
 
+from magneto_serge.codings import Coding, CodingName, encode
 from magneto_serge.messages import Headers
 
-from .codings import Coding, CodingName, encode
 from .faults import FieldError
 
 STYLES = {"compact": -1, "spaced": 0} | {f"indent {width}": width for width in range(1, 9)}

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from magneto_serge.codings import coding_of, decode
 from magneto_serge.messages import Failure, FailureKind, Headers, Interaction, Request, Response
 
-from .codings import coding_of, decode
 from .faults import FieldError, decode_json, field_damaged
 from .json_read import seconds, split_url
 from .json_shapes import EPOCH

@@ -24,6 +24,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from magneto_serge._version import __version__
+from magneto_serge.codings import coding_of, decode, find
 from magneto_serge.messages import (
     Body,
     FieldLine,
@@ -35,7 +36,6 @@ from magneto_serge.messages import (
 )
 
 from .body_forms import Member, base64_form, form_text, readable_form
-from .codings import coding_of, decode, find
 from .json_shapes import EPOCH, VERSION
 from .side_files import SideFiles
 

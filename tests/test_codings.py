@@ -12,9 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magneto_serge import codings
+from magneto_serge.codings import Coding, CodingName, coding_of, decode, encode, find
 from magneto_serge.messages import Headers
-from magneto_serge.storage import codings
-from magneto_serge.storage.codings import Coding, CodingName, coding_of, decode, encode, find
 
 TEXT = b"".join(b"line %d of a text that repeats itself\n" % n for n in range(400))
 LIMIT = 1024 * 1024

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magneto_serge.cli.masking import (
+from magneto_serge.replay.masking import (
     is_secret_name,
     mask,
     mask_field,
