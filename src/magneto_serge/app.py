@@ -1,9 +1,9 @@
 """Puts the parts together: :class:`MagnetoProxy`.
 
 The proxy owns a server on an event loop (its own thread's, or the caller's in ``async with``), the
-folder of cassettes, the certificates, and at most one session at a time. Everything that costs
-time is made when first needed: certificates when a client wants TLS, a recorder when something is
-to be kept.
+folder of cassettes, the certificates, and the sessions: its own, and those that clients name.
+Everything that costs time is made when first needed: certificates when a client wants TLS, a
+recorder when something is to be kept.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
@@ -24,16 +26,13 @@ from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
-from magneto_serge.replay.engine import Session, Stats
+from magneto_serge.replay.engine import Stats
 from magneto_serge.replay.misses import Miss
-from magneto_serge.replay.modes import Mode, policy_for
-from magneto_serge.replay.redaction import redact, without_proxy_fields
+from magneto_serge.replay.modes import Mode
 from magneto_serge.runner import LoopThread
+from magneto_serge.sessions import CassetteSession, mode_of
 from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
-
-if TYPE_CHECKING:
-    from magneto_serge.storage.recorder import Recorder
 
 log = logging.getLogger("magneto_serge")
 
@@ -66,14 +65,14 @@ class MagnetoProxy:
         self.settings = settings
         self.trust = Trust(settings)
         self._store = store_of(settings)
+        self._named: dict[str, CassetteSession] = {}
+        self._keys = count(1)
         self._session = self._idle_session()
-        self._recorder: Recorder | None = None
-        self._replace = False
         self._misses: list[Miss] = []
         self._reverse = _origin_of(settings.reverse) if settings.reverse else None
         self._server = ProxyServer(
             settings,
-            self._session,
+            self._session.replay,
             client_tls=self.trust.client_tls,
             upstream_tls=self.trust.upstream_tls,
             reverse=self._reverse,
@@ -81,6 +80,7 @@ class MagnetoProxy:
         )
         self._thread: LoopThread | None = None
         self._state = "new"
+        self._error: BaseException | None = None  # that ended our `with` block
 
     # --- running ---------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class MagnetoProxy:
         except BaseException:
             thread.close()
             self._state = "stopped"
-            self._drop_recorder()
+            self._abort()
             raise
         self._thread = thread
         # A program that ends without stop() must not lose what it recorded.
@@ -113,7 +113,7 @@ class MagnetoProxy:
             raise ProxyError("This proxy runs on your event loop: leave its `async with` block")
         if self._state != "running" or self._thread is None:
             self._state = "stopped"
-            self._drop_recorder()
+            self._abort()
             return
         self._state = "stopped"
         atexit.unregister(self.stop)
@@ -122,7 +122,7 @@ class MagnetoProxy:
             thread.call(self._server.stop())
         finally:
             thread.close()
-            self._end_session()
+            self._leave(self._error)
 
     def __enter__(self) -> MagnetoProxy:
         return self.start()
@@ -133,7 +133,8 @@ class MagnetoProxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._leave(self.stop, error)
+        self._error = error
+        self.stop()
 
     async def __aenter__(self) -> MagnetoProxy:
         self._begin()
@@ -141,7 +142,7 @@ class MagnetoProxy:
             await self._server.start()
         except BaseException:
             self._state = "stopped"
-            self._drop_recorder()
+            self._abort()
             raise
         return self
 
@@ -159,7 +160,7 @@ class MagnetoProxy:
         try:
             await self._server.stop()
         finally:
-            await asyncio.to_thread(self._leave, self._end_session, error)
+            await asyncio.to_thread(self._leave, error)
 
     def _begin(self) -> None:
         if self._state != "new":
@@ -168,24 +169,20 @@ class MagnetoProxy:
         if self.settings.insecure:
             log.warning("INSECURE: the certificates of origins are not verified")
 
-    def _leave(self, finish: Callable[[], object], error: BaseException | None) -> None:
-        """Finish; an error already on its way is not covered up by one of ours."""
-        count = self._recorder.count if self._recorder is not None else 0
-        name = self._session.name
-        try:
-            finish()
-        except MagnetoError as trouble:
-            if error is None:
-                raise
-            log.error("%s", trouble)
-        else:
-            if error is not None and count:
-                log.warning(
-                    "The block ended with %s: saved the %d interactions recorded so far in %r",
-                    type(error).__name__,
-                    count,
-                    name,
-                )
+    def _leave(self, error: BaseException | None) -> None:
+        """End every session and save; raises the first trouble where no error is on its way."""
+        trouble: BaseException | None = error
+        for session in (*self._named.values(), self._session):
+            try:
+                session.leave(trouble)
+            except MagnetoError as first:
+                trouble = first
+        if trouble is not error and trouble is not None:
+            raise trouble
+
+    def _abort(self) -> None:
+        for session in (*self._named.values(), self._session):
+            session.abort()
 
     def _running(self) -> None:
         if self._state != "running":
@@ -206,15 +203,48 @@ class MagnetoProxy:
         """
         if self._state == "stopped":
             self._running()
-        chosen = _mode(mode if mode is not None else self.settings.mode)
+        chosen = mode_of(mode if mode is not None else self.settings.mode)
         self._end_session()
-        session = self._new_session(name, chosen)
-        try:
-            self._equip(session, chosen)
-        except BaseException:
-            self._drop_recorder()
-            raise
-        self._session = self._server.session = session
+        session = CassetteSession(name, chosen, self.settings, self._store, self)
+        self._session, self._server.session = session, session.replay
+
+    def session(
+        self,
+        name: str,
+        mode: Mode | str | None = None,
+        *,
+        key: str | None = None,
+        **overrides: Any,
+    ) -> CassetteSession:
+        """Open one more session, for the clients that name it, beside all others.
+
+        Its ``url`` and ``env()`` are this proxy's with the user name ``key`` in it (made from the
+        cassette's name unless given); ``overrides`` are settings, of this session alone. What is
+        still under way when it is finished is refused from then on, and never served from another
+        session. Raises as :meth:`use` does, ConfigError for a key in use, and in reverse mode,
+        where clients have no way to name a session.
+        """
+        self._running()
+        if self._reverse is not None:
+            raise ConfigError("In reverse mode there is one session for all: use() a cassette")
+        if key is None:
+            key = f"{_KEY.sub('-', name)}-{next(self._keys)}"
+        if ":" in key or not key or key in self._named:
+            state = "is in use" if key in self._named else "cannot be used: it is a user name"
+            raise ConfigError(f"The session key {key!r} {state}; choose another")
+        settings = _replace(self.settings, overrides) if overrides else self.settings
+        store = store_of(settings) if overrides else self._store
+        chosen = mode_of(mode if mode is not None else settings.mode)
+        session = CassetteSession(name, chosen, settings, store, self, key)
+        self._named[key] = session
+        self._server.open_session(key, session.replay)
+        return session
+
+    def forget(self, session: CassetteSession) -> None:
+        """Serve a session no more; called by the session when it ends."""
+        if session.key is not None:
+            self._named.pop(session.key, None)
+            self._server.sessions.pop(session.key, None)
 
     def start_recording(self, name: str) -> None:
         """Record into the cassette ``name``; in hybrid mode add to it, otherwise replace it."""
@@ -241,52 +271,21 @@ class MagnetoProxy:
     @mode.setter
     def mode(self, mode: Mode | str) -> None:
         self._running()
-        chosen = _mode(mode)
-        self._equip(self._session, chosen)
-        self._session.mode = chosen
+        self._session.mode = mode_of(mode)
 
     @property
     def cassette_name(self) -> str | None:
         """The name of the cassette in use."""
-        return self._session.name
+        return self._session.cassette_name
 
-    def _new_session(self, name: str | None, mode: Mode) -> Session:
-        return Session(
-            name, mode, ignore_hosts=self.settings.ignore_hosts, redacted=self.settings.redact
-        )
-
-    def _idle_session(self) -> Session:
+    def _idle_session(self) -> CassetteSession:
         """Return what answers while no cassette is in use: only passthrough lets anything by."""
-        return self._new_session(None, _mode(self.settings.mode))
-
-    def _equip(self, session: Session, mode: Mode) -> None:
-        """Give a session what a mode needs: recordings to play, a recorder to keep."""
-        name = session.name
-        if name is None:
-            return
-        exists = self._store.exists(name)
-        policy = policy_for(mode, cassette_exists=exists)
-        if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
-            session.cassette = self._store.open(name).shelves()
-        if policy.keeps:
-            if self._recorder is None:
-                self._recorder = self._store.recorder(
-                    name, redact=redact if self.settings.redact else without_proxy_fields
-                )
-            session.sink = self._recorder
-            self._replace = self._replace or policy.replaces
-        session.mode = mode
+        return CassetteSession(None, mode_of(self.settings.mode), self.settings, self._store, self)
 
     def _end_session(self) -> Path | None:
-        self._session = self._server.session = self._idle_session()
-        recorder, self._recorder = self._recorder, None
-        replace, self._replace = self._replace, False
-        return None if recorder is None else recorder.finish(replace=replace)
-
-    def _drop_recorder(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            recorder.abort()
+        ended, self._session = self._session, self._idle_session()
+        self._server.session = self._session.replay
+        return ended.finish()
 
     # --- what happened ---------------------------------------------------------------------
 
@@ -324,6 +323,14 @@ class MagnetoProxy:
         scheme = "https" if self.settings.reverse and self.settings.reverse_tls else "http"
         return f"{scheme}://{self._authority()}"
 
+    def url_for(self, key: str | None) -> str:
+        """Return the proxy's URL with credentials: those of a session, and of ``proxy_auth``."""
+        user, _, password = (self.settings.proxy_auth or "").partition(":")
+        if key is not None:  # some clients send no user name without a password
+            user, password = key, password or "session"
+        credentials = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+        return f"http://{credentials}{self._authority()}"
+
     def _authority(self) -> str:
         host = REACHED_BY.get(self.settings.host, self.settings.host)
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
@@ -344,14 +351,14 @@ class MagnetoProxy:
         a file with the system's authorities, those that ``environ`` (default ``os.environ``)
         names, and ours. In reverse mode, where there is no proxy to name, ``MAGNETO_URL``.
         """
+        return self.env_for(None, environ)
+
+    def env_for(self, key: str | None, environ: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the variables of :meth:`env` for the session ``key``."""
         variables = self.trust.variables(os.environ if environ is None else environ)
         if self._reverse is not None:
             return {"MAGNETO_URL": self.url, **variables}
-        credentials = ""
-        if self.settings.proxy_auth:
-            user, _, password = self.settings.proxy_auth.partition(":")
-            credentials = f"{quote(user, safe='')}:{quote(password, safe='')}@"
-        url = f"http://{credentials}{self._authority()}"
+        url = self.url_for(key)
         bypass = ",".join(self.settings.ignore_hosts)
         for name, value in (
             *((name, url) for name in ("http_proxy", "https_proxy", "all_proxy")),
@@ -363,14 +370,7 @@ class MagnetoProxy:
 
 
 _MISSES_KEPT = 1000
-
-
-def _mode(value: Mode | str) -> Mode:
-    try:
-        return Mode(value)
-    except ValueError:
-        accepted = ", ".join(Mode)
-        raise ConfigError(f"There is no mode {str(value)!r}: choose among {accepted}") from None
+_KEY = re.compile(r"[^A-Za-z0-9._-]+")  # what a user name in a URL had better not hold
 
 
 def _replace(settings: Settings, overrides: Mapping[str, Any]) -> Settings:

@@ -25,6 +25,7 @@ from magneto_serge.proxy.connect import (
     is_h2_preface,
     log_tls_refusal,
 )
+from magneto_serge.proxy.credentials import CredentialsError
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.gate import Gate, Hold
@@ -55,7 +56,10 @@ _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
 
 
 class ClientConnection(asyncio.Protocol):
-    """A connection from a client. ``origin`` None: proxy requests, in absolute-form."""
+    """A connection from a client. ``origin`` None: proxy requests, in absolute-form.
+
+    ``user`` chooses the session: that of the CONNECT, or of the last proxy request.
+    """
 
     __slots__ = (
         "_backlog",
@@ -69,6 +73,7 @@ class ClientConnection(asyncio.Protocol):
         "_pump",
         "_raw",
         "_request",
+        "_session",
         "_spool",
         "addressing",
         "gate",
@@ -76,13 +81,20 @@ class ClientConnection(asyncio.Protocol):
         "server",
         "ticks",
         "transport",
+        "user",
         "writable",
     )
 
     def __init__(
-        self, server: ProxyServer, origin: Origin | None = None, *, in_tunnel: bool = False
+        self,
+        server: ProxyServer,
+        origin: Origin | None = None,
+        *,
+        in_tunnel: bool = False,
+        user: str | None = None,
     ) -> None:
         self.server = server
+        self.user = user
         self.origin = origin
         self.ticks = 0
         self.writable = True
@@ -96,6 +108,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._head: RequestReceived | None = None
         self._request: Request | None = None
+        self._session = server.session
         self._spool: Spool | None = None
         self._pump: Pump | None = None
         self._raw: bytearray | None = None
@@ -268,9 +281,10 @@ class ClientConnection(asyncio.Protocol):
         self._head = head
         self._close_after = not head.keep_alive or server.draining
         try:
-            if server.guarded and self.origin is None and not server.authorized(head.fields):
-                self._refuse_unauthorized(head)
-                return
+            if (server.guarded or server.selective) and self.origin is None:
+                self.user = server.credentials.user_of(head.fields)
+                if self.user is not None and not server.selective:
+                    raise CredentialsError
             if head.method == "CONNECT":
                 self._on_connect(head)
                 return
@@ -278,12 +292,19 @@ class ClientConnection(asyncio.Protocol):
         except ClientProtocolError as error:
             self._on_malformed(error)
             return
+        except CredentialsError:
+            self._refuse_unauthorized(head)
+            return
         if request is None or (request.port == server.port and server.is_self(request.host)):
             self._refuse_origin_form(head)
             return
         self._request = request
         server.stats.requests += 1
-        session = server.session
+        session = server.session if self.user is None else server.session_for(self.user)
+        if session is None:
+            self._refuse_session(head)
+            return
+        self._session = session
         if head.ended:
             self._act(session.decide(request))
             return
@@ -330,7 +351,7 @@ class ClientConnection(asyncio.Protocol):
         self._spool = None
         request.body = body = spool.close()
         request.trailers = Headers(trailers)
-        decision = self.server.session.decide(request)
+        decision = self._session.decide(request)
         # The body has been read: there is nothing left to expect.
         head.expect_continue = False
         self._act(decision)
@@ -373,7 +394,10 @@ class ClientConnection(asyncio.Protocol):
     def _on_connect(self, head: RequestReceived) -> None:
         if self.origin is not None:
             raise ClientProtocolError("CONNECT is for proxies; this connection serves an origin")
-        ConnectedClient.take_over(self, head)
+        if self.server.session_for(self.user) is None:
+            self._refuse_session(head)
+        else:
+            ConnectedClient.take_over(self, head, self.user)
 
     # --- answers -----------------------------------------------------------------------------
 
@@ -391,7 +415,7 @@ class ClientConnection(asyncio.Protocol):
             return
         server.stats.forwarded += 1
         self._discarding = False
-        sink = server.session.sink if keep else None
+        sink = self._session.sink if keep else None
         self._exchange = exchange = Exchange(self, request, head, self.addressing.destination, sink)
         exchange.start()
 
@@ -452,6 +476,18 @@ class ClientConnection(asyncio.Protocol):
                 fields=b'Proxy-Authenticate: Basic realm="magneto"\r\n',
             ),
             close=True,
+        )
+
+    def _refuse_session(self, head: RequestReceived) -> None:
+        """Refuse who names a session that is over: no other one may serve it."""
+        log.warning("Refused %s %s: session %r is over", head.method, head.target, self.user)
+        self._refuse(
+            502,
+            "no-such-session",
+            "The session that this client names is over",
+            f"The proxy's URL names the session {self.user!r}, which has been finished, or was "
+            "never opened: a client of an earlier session is still sending",
+            head_only=head.method == "HEAD",
         )
 
     def _refuse_origin_form(self, head: RequestReceived) -> None:

@@ -52,8 +52,9 @@ class ConnectedClient(asyncio.Protocol):
 
     busy = False
 
-    def __init__(self, server: ProxyServer, host: str, port: int) -> None:
+    def __init__(self, server: ProxyServer, host: str, port: int, user: str | None) -> None:
         self.server = server
+        self._user = user
         self.ticks = 0
         self._host = host
         self._port = port
@@ -61,16 +62,20 @@ class ConnectedClient(asyncio.Protocol):
         self._securing = False
 
     @classmethod
-    def take_over(cls, client: ClientConnection, head: RequestReceived) -> None:
-        """Answer a CONNECT; raises ClientProtocolError for a bad target."""
+    def take_over(cls, client: ClientConnection, head: RequestReceived, user: str | None) -> None:
+        """Answer a CONNECT of a client that chose the session of ``user``.
+
+        Raises ClientProtocolError for a bad target.
+        """
         server = client.server
         authority = parse_authority(head.target, None)
-        connected = cls(server, authority.host, authority.port)
+        connected = cls(server, authority.host, authority.port, user)
         transport = client.transport
         server.dismiss(client)
         transport.set_protocol(connected)
         connected.connection_made(transport)
-        if server.session.ignores(authority.host, authority.port):
+        session = server.session_for(user)
+        if session is not None and session.ignores(authority.host, authority.port):
             connected.leave_alone()
         else:
             transport.write(_ESTABLISHED)
@@ -173,7 +178,7 @@ class ConnectedClient(asyncio.Protocol):
     # --- what follows --------------------------------------------------------------------------
 
     def _become(self, transport: asyncio.Transport, scheme: str, first: bytes) -> None:
-        client = self.server.client_for(Origin(scheme, self._host, self._port))
+        client = self.server.client_for(Origin(scheme, self._host, self._port), self._user)
         self.server.dismiss(self)
         transport.set_protocol(client)
         client.connection_made(transport)

@@ -11,20 +11,18 @@ import asyncio
 import errno
 import logging
 import ssl
-from base64 import b64decode
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from magneto_serge.config import Settings, is_loopback
 from magneto_serge.errors import ProxyError
-from magneto_serge.messages import FieldLine
 from magneto_serge.proxy.client import ClientConnection
+from magneto_serge.proxy.credentials import Credentials
 from magneto_serge.proxy.dial import Dialer, Origin
 from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.pool import Pool
 from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.misses import Miss
-from magneto_serge.wire.fields import first
 from magneto_serge.wire.targets import parse_absolute
 
 log = logging.getLogger("magneto_serge.proxy")
@@ -69,9 +67,11 @@ class Connection(Protocol):
 class ProxyServer:
     """A proxy on the running loop.
 
-    ``session`` may be replaced at any time. ``client_tls(name)`` gives the context for a client
-    that wants to speak TLS with ``name``; ``upstream_tls()`` the one towards origins; both are
-    called when first needed. ``reverse`` makes it a reverse proxy of that origin.
+    ``session`` may be replaced at any time; ``sessions`` are those that clients choose by the user
+    name in their proxy credentials, and ``selective`` says that there has been one.
+    ``client_tls(name)`` gives the context for a client that wants to speak TLS with ``name``;
+    ``upstream_tls()`` the one towards origins; both are called when first needed. ``reverse`` makes
+    it a reverse proxy of that origin.
     """
 
     def __init__(
@@ -86,6 +86,8 @@ class ProxyServer:
     ) -> None:
         self.settings = settings
         self.session = session
+        self.sessions: dict[str, Session] = {}
+        self.selective = False
         self.stats = Stats()
         self.tls_context = client_tls
         self.draining = False
@@ -99,7 +101,7 @@ class ProxyServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._authorities: dict[str, Destination] = {}
         self.guarded = settings.proxy_auth is not None
-        self._credentials = settings.proxy_auth.encode() if settings.proxy_auth else None
+        self.credentials = Credentials(settings.proxy_auth)
         self._held: set[Exchange] = set()
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -187,9 +189,12 @@ class ProxyServer:
     def _accept(self) -> ClientConnection:
         return ClientConnection(self, self._reverse)
 
-    def client_for(self, origin: Origin) -> ClientConnection:
-        """Return the protocol for a client that speaks to ``origin`` through a tunnel."""
-        return ClientConnection(self, origin, in_tunnel=True)
+    def client_for(self, origin: Origin, user: str | None = None) -> ClientConnection:
+        """Return the protocol for a client that speaks to ``origin`` through a tunnel.
+
+        ``user`` is the one that its CONNECT named.
+        """
+        return ClientConnection(self, origin, in_tunnel=True, user=user)
 
     def admit(self, connection: Connection) -> bool:
         """Enter a connection; False where there are too many."""
@@ -223,18 +228,14 @@ class ProxyServer:
 
     # --- questions that connections ask --------------------------------------------------------
 
-    def authorized(self, fields: tuple[FieldLine, ...]) -> bool:
-        """Whether a proxy request carries the credentials that were set (RFC 7617)."""
-        if self._credentials is None:
-            return True
-        import hmac
+    def open_session(self, user: str, session: Session) -> None:
+        """Serve ``session`` to the clients that give ``user`` as their user name."""
+        self.sessions[user] = session
+        self.selective = True
 
-        scheme, _, encoded = (first(fields, b"proxy-authorization") or b"").partition(b" ")
-        try:
-            given = b64decode(encoded.strip(), validate=True)
-        except ValueError:
-            return False
-        return scheme.lower() == b"basic" and hmac.compare_digest(given, self._credentials)
+    def session_for(self, user: str | None) -> Session | None:
+        """Return the session of a user name, None where it is over or never was."""
+        return self.session if user is None else self.sessions.get(user)
 
     def is_self(self, host: str) -> bool:
         """Whether a request would come straight back to us; the caller has compared the port."""

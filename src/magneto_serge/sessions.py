@@ -1,0 +1,194 @@
+"""A session of the application: one cassette in use, from its opening to its saving.
+
+It gives the rules (:class:`~magneto_serge.replay.engine.Session`) what a mode needs: recordings to
+play, a recorder to keep. A proxy has one session that serves everybody, and any number that
+clients choose by the user name in the proxy's URL; each has a cassette, a mode, settings, a play
+cursor and misses of its own, so tests that run at the same time do not see each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from magneto_serge.config import Settings
+from magneto_serge.errors import ConfigError, MagnetoError
+from magneto_serge.replay.engine import Session
+from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.modes import Mode, policy_for
+from magneto_serge.replay.redaction import redact, without_proxy_fields
+
+if TYPE_CHECKING:
+    from magneto_serge.storage.recorder import Recorder
+    from magneto_serge.storage.store import CassetteStore
+
+log = logging.getLogger("magneto_serge")
+
+
+class Door(Protocol):
+    """The proxy, as a session with a key sees it."""
+
+    def url_for(self, key: str | None) -> str:
+        """Return the proxy's URL, with the credentials that choose this session."""
+
+    def env_for(self, key: str | None, environ: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the variables that send a child to this session."""
+
+    def forget(self, session: CassetteSession) -> None:
+        """Serve the session no more; whoever asks for it is refused."""
+
+
+class CassetteSession:
+    """One cassette in use; from :meth:`MagnetoProxy.session`, or a proxy's own.
+
+    ``key`` is the user name in the proxy's URL that chooses it, None for the proxy's own.
+    ``cassette`` None means none in use: only passthrough lets anything by then. In ``with`` it is
+    finished at the end. Raises as :meth:`MagnetoProxy.use` does.
+    """
+
+    def __init__(
+        self,
+        cassette: str | None,
+        mode: Mode,
+        settings: Settings,
+        store: CassetteStore,
+        door: Door,
+        key: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.key = key
+        self._store = store
+        self._door = door
+        self._recorder: Recorder | None = None
+        self._replace = False
+        self.replay = Session(
+            cassette, mode, ignore_hosts=settings.ignore_hosts, redacted=settings.redact
+        )
+        try:
+            self._equip(mode)
+        except BaseException:
+            self.abort()
+            raise
+
+    # --- what it is ------------------------------------------------------------------------
+
+    @property
+    def cassette_name(self) -> str | None:
+        """The name of the cassette in use."""
+        return self.replay.name
+
+    @property
+    def cassette_path(self) -> Path | None:
+        """Where the cassette is, or will be."""
+        name = self.replay.name
+        return None if name is None else self._store.path(name)
+
+    @property
+    def mode(self) -> Mode:
+        """The mode; setting it takes effect with the next request."""
+        return self.replay.mode
+
+    @mode.setter
+    def mode(self, mode: Mode | str) -> None:
+        chosen = mode_of(mode)
+        self._equip(chosen)
+        self.replay.mode = chosen
+
+    @property
+    def misses(self) -> list[Miss]:
+        """The requests that were refused, oldest first; the last thousand."""
+        return list(self.replay.misses)
+
+    @property
+    def recorded(self) -> int:
+        """The number of interactions recorded."""
+        return 0 if self._recorder is None else self._recorder.count
+
+    # --- how to reach it -------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The URL to use as proxy."""
+        return self._door.url_for(self.key)
+
+    def env(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the variables that send a child to this session; see :meth:`MagnetoProxy.env`."""
+        return self._door.env_for(self.key, environ)
+
+    # --- its end ---------------------------------------------------------------------------
+
+    def finish(self) -> Path | None:
+        """Serve no more and save; return the cassette's path, None where nothing was recorded.
+
+        Calling it again does nothing. Raises CassetteError where saving fails; the journal is kept
+        then, and the error says where.
+        """
+        self._door.forget(self)
+        recorder, self._recorder = self._recorder, None
+        return None if recorder is None else recorder.finish(replace=self._replace)
+
+    def abort(self) -> None:
+        """Serve no more, and forget what was recorded; an older cassette stays as it was."""
+        self._door.forget(self)
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.abort()
+
+    def leave(self, error: BaseException | None) -> None:
+        """Finish; an error already on its way is not covered up by one of ours."""
+        count = self.recorded
+        try:
+            self.finish()
+        except MagnetoError as trouble:
+            if error is None:
+                raise
+            log.error("%s", trouble)
+        else:
+            if error is not None and count:
+                log.warning(
+                    "The block ended with %s: saved the %d interactions recorded so far in %r",
+                    type(error).__name__,
+                    count,
+                    self.replay.name,
+                )
+
+    def __enter__(self) -> CassetteSession:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leave(error)
+
+    def _equip(self, mode: Mode) -> None:
+        """Fetch what a mode needs: recordings to play, a recorder to keep."""
+        session, name = self.replay, self.replay.name
+        if name is None:
+            return
+        exists = self._store.exists(name)
+        policy = policy_for(mode, cassette_exists=exists)
+        if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
+            session.cassette = self._store.open(name).shelves()
+        if policy.keeps:
+            if self._recorder is None:
+                self._recorder = self._store.recorder(
+                    name, redact=redact if self.settings.redact else without_proxy_fields
+                )
+            session.sink = self._recorder
+            self._replace = self._replace or policy.replaces
+        session.mode = mode
+
+
+def mode_of(value: Mode | str) -> Mode:
+    """Return the mode of that name; raises ConfigError where there is none."""
+    try:
+        return Mode(value)
+    except ValueError:
+        accepted = ", ".join(Mode)
+        raise ConfigError(f"There is no mode {str(value)!r}: choose among {accepted}") from None
