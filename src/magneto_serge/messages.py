@@ -223,7 +223,8 @@ class Interaction(msgspec.Struct, gc=False):
     empty unless the body arrived as a stream: more than one piece over more than 20 ms; then
     ``(size in bytes, ms since started)`` for each piece, the sizes adding up to the body's.
     ``peer`` is the origin's ``address:port``. ``websocket`` is set where the response is a 101 that
-    opened a WebSocket.
+    opened a WebSocket. ``template``: body and field values of the response are templates, to be
+    rendered for each request that it answers; somebody has written that into the cassette.
     """
 
     request: Request
@@ -236,3 +237,4 @@ class Interaction(msgspec.Struct, gc=False):
     chunks: tuple[tuple[int, float], ...] = ()
     peer: str = ""
     websocket: Conversation | None = None
+    template: bool = False

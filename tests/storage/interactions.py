@@ -152,4 +152,5 @@ def interactions(draw: st.DrawFn) -> Interaction:
         draw(milliseconds),
         draw(st.just(()) | _pieces(size)) if size else (),
         draw(st.just("") | st.just("192.0.2.1:443") | st.just("[::1]:80")),
+        template=draw(st.booleans()),
     )

@@ -47,6 +47,11 @@ def test_recording_again_changes_nothing(store: CassetteStore) -> None:
         assert word not in first
 
 
+def test_a_template_stays_one() -> None:
+    """What a person has written into a cassette is not what changes by itself."""
+    assert stable(msgspec.structs.replace(at(1), template=True)).template
+
+
 def test_what_the_api_says_shows(store: CassetteStore) -> None:
     """A change in what the API answers is a change in the file."""
     chosen = CassetteStore(store.folder, stable=True)

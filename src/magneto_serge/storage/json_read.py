@@ -109,6 +109,7 @@ class _Reader:
             stored.total_ms,
             fitted(stored.chunks, body_size(response.body)) if response else (),
             stored.peer,
+            template=stored.template,
         )
 
     def _request(self, stored: StoredRequest) -> Request:

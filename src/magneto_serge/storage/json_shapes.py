@@ -82,6 +82,7 @@ class StoredInteraction(_Stored):
     total_ms: float = 0.0
     chunks: list[tuple[int, float]] = []
     peer: str = ""
+    template: bool = False
 
 
 class StoredCassette(_Stored):

@@ -137,6 +137,8 @@ class JsonWriter:
             members.append((b"chunks", _chunks(x.chunks)))
         if x.peer:
             members.append((b"peer", _json(x.peer)))
+        if x.template:
+            members.append((b"template", b"true"))
         return _object(members, b"    ")
 
     def _request(self, request: Request) -> bytes:

@@ -36,6 +36,7 @@ def stable(interaction: Interaction) -> Interaction:
         None if response is None else _stable(response),
         interaction.failure,
         tuple(map(_stable, interaction.informational)),
+        template=interaction.template,
     )
 
 
