@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from magneto_serge.errors import ClientProtocolError
 from magneto_serge.messages import Failure, FailureKind, FieldLine, Headers, Request
-from magneto_serge.proxy import answers
+from magneto_serge.proxy import answers, refusals
 from magneto_serge.proxy.addressing import Addressing
 from magneto_serge.proxy.connect import (
     ConnectedClient,
@@ -30,6 +30,7 @@ from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.gate import Gate, Hold
 from magneto_serge.proxy.pump import Pump
+from magneto_serge.proxy.refusals import Refusal
 from magneto_serge.proxy.reset import reset
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
@@ -120,7 +121,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.gate = Gate(self.transport)
         if not self.server.admit(self):
-            self._refuse(503, "too-many-connections", "Too many connections", close=True)
+            self._refuse(refusals.TOO_MANY)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and deal with every event whose turn has come."""
@@ -225,7 +226,7 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.abort()
         elif self._parser.mid_message:
             if self.ticks * interval > settings.header_timeout:
-                self._refuse(408, "request-timeout", "The request took too long", close=True)
+                self._refuse(refusals.TOO_SLOW)
         elif self.ticks * interval > settings.keepalive_timeout:
             self.transport.close()
 
@@ -293,10 +294,11 @@ class ClientConnection(asyncio.Protocol):
             self._on_malformed(error)
             return
         except CredentialsError:
-            self._refuse_unauthorized(head)
+            self._discarding = not head.ended
+            self._refuse(refusals.UNAUTHORIZED, head)
             return
         if request is None or (request.port == server.port and server.is_self(request.host)):
-            self._refuse_origin_form(head)
+            self._refuse(refusals.origin_form(server.host, server.port), head)
             return
         self._request = request
         server.stats.requests += 1
@@ -330,12 +332,7 @@ class ClientConnection(asyncio.Protocol):
                 log.error("A request body cannot be kept for matching: %s", error)
                 self._spool.discard()
                 self._spool = None
-                self._refuse(
-                    507,
-                    "no-space-for-body",
-                    "The request body could not be kept for matching",
-                    f"It is larger than memory_limit, and its temporary file failed: {error}",
-                )
+                self._refuse(refusals.no_space(error))
 
     def _on_end(self, trailers: tuple[FieldLine, ...]) -> None:
         self._discarding = False
@@ -389,7 +386,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
             return
         log.warning("Refused a request with %d: %s", status, error)
-        self._refuse(status, "malformed-request", "This request is not valid HTTP", str(error))
+        self._refuse(refusals.malformed(status, error))
 
     def _on_connect(self, head: RequestReceived) -> None:
         if self.origin is not None:
@@ -463,58 +460,14 @@ class ClientConnection(asyncio.Protocol):
             answers.miss_answer(miss, close=close, head_only=head.method == "HEAD"), close=close
         )
 
-    def _refuse_unauthorized(self, head: RequestReceived) -> None:
-        self._discarding = not head.ended
-        self._write(
-            answers.problem(
-                407,
-                "proxy-authentication",
-                "This proxy asks for credentials",
-                "Send Proxy-Authorization: Basic with the proxy's user and password",
-                close=True,
-                head_only=head.method == "HEAD",
-                fields=b'Proxy-Authenticate: Basic realm="magneto"\r\n',
-            ),
-            close=True,
-        )
-
     def _refuse_session(self, head: RequestReceived) -> None:
-        """Refuse who names a session that is over: no other one may serve it."""
         log.warning("Refused %s %s: session %r is over", head.method, head.target, self.user)
-        self._refuse(
-            502,
-            "no-such-session",
-            "The session that this client names is over",
-            f"The proxy's URL names the session {self.user!r}, which has been finished, or was "
-            "never opened: a client of an earlier session is still sending",
-            head_only=head.method == "HEAD",
-        )
+        self._refuse(refusals.session_over(self.user), head)
 
-    def _refuse_origin_form(self, head: RequestReceived) -> None:
-        host, port = self.server.host, self.server.port
-        self._refuse(
-            400,
-            "not-a-proxy-request",
-            "This is a proxy",
-            f"Use it as one: curl --proxy http://{host}:{port} URL, or set HTTP_PROXY. "
-            "To serve one origin at this port, start with --reverse URL",
-            head_only=head.method == "HEAD",
-        )
-
-    def _refuse(
-        self,
-        status: int,
-        kind: str,
-        title: str,
-        detail: str = "",
-        *,
-        close: bool = True,
-        head_only: bool = False,
-    ) -> None:
-        answer = answers.problem(
-            status, kind, title, detail or title, close=close, head_only=head_only
-        )
-        self._write(answer, close=close)
+    def _refuse(self, refusal: Refusal, head: RequestReceived | None = None) -> None:
+        """Answer with an error, and close: who is refused may not know where its request ends."""
+        head_only = head is not None and head.method == "HEAD"
+        self._write(refusal.answer(head_only=head_only), close=True)
 
     def _write(self, answer: bytes, *, close: bool) -> None:
         self.server.stats.bytes_out += len(answer)
