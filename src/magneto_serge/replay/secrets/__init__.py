@@ -1,0 +1,11 @@
+"""Secrets that stay secret: what is one, what is written in its place, and how it still matches.
+
+``names`` and ``shapes`` say what a secret is called and looks like; ``finder`` finds them in a
+message; ``placeholders`` is what stands in their place. ``rules`` holds what a session's settings
+make of that, ``redactor`` replaces them in what is written, and ``bindings`` keeps the recordings
+of two users apart when it is replayed.
+"""
+
+from .bindings import Bindings, Seen, Value
+
+__all__ = ["Bindings", "Seen", "Value"]

@@ -1,0 +1,1 @@
+"""Tests of what is a secret, and of what becomes of it."""
