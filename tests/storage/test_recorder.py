@@ -15,7 +15,9 @@ import pytest
 from magneto_serge.errors import CassetteBusyError, CassetteError
 from magneto_serge.messages import FileBody, Headers, Interaction
 from magneto_serge.storage import recorder as recorder_module
+from magneto_serge.storage.ahead import Ahead
 from magneto_serge.storage.frames import FrameReader
+from magneto_serge.storage.json_write import JsonWriter
 from magneto_serge.storage.recorder import CONGESTED, DRAINED, Recorder
 from magneto_serge.storage.store import CassetteStore
 
@@ -470,6 +472,73 @@ def test_full_disk_while_recording(
     assert not store.exists("tape")
 
 
+@pytest.mark.parametrize("add", [False, True])
+def test_rendered_in_the_lulls(
+    store: CassetteStore, monkeypatch: pytest.MonkeyPatch, add: bool
+) -> None:
+    """What was rendered before the end is not rendered again; older interactions come first."""
+    caught_up = threading.Event()
+    advance = Ahead.advance
+
+    def noted(ahead: Ahead) -> bool:
+        more = advance(ahead)
+        if ahead.count == 2 and not more:
+            caught_up.set()
+        return more
+
+    monkeypatch.setattr(Ahead, "advance", noted)
+    if add:
+        store.save("tape", [exchange("/0")])
+    recorder = store.recorder("tape")
+    recorder.record(exchange("/1"))
+    recorder.record(exchange("/2"))
+    assert caught_up.wait(10)
+    monkeypatch.setattr(Ahead, "advance", lambda _: False)
+    recorder.record(exchange("/3"))
+    rendered: list[str] = []
+    add_one = JsonWriter.add
+
+    def counted(writer: JsonWriter, interaction: Interaction) -> None:
+        rendered.append(interaction.request.target)
+        add_one(writer, interaction)
+
+    monkeypatch.setattr(JsonWriter, "add", counted)
+    recorder.finish(replace=not add)
+    assert rendered == ["/3"]
+    assert [each.request.target for each in store.load("tape")] == ["/0", "/1", "/2", "/3"][
+        0 if add else 1 :
+    ]
+
+
+def test_much_traffic_is_left_alone(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a large batch nothing is rendered before the next look at the queue."""
+    looks: list[int] = []
+    write_queue = Recorder._write_queue
+
+    def noted(recorder: Recorder) -> tuple[int, bool]:
+        written = write_queue(recorder)
+        looks.append(written[0])
+        return written
+
+    rendered: list[int] = []
+    advance = Ahead.advance
+
+    def counted(ahead: Ahead) -> bool:
+        rendered.append(len(looks))
+        return advance(ahead)
+
+    gate = Gate(recorder)
+    monkeypatch.setattr(Recorder, "_write_queue", noted)
+    monkeypatch.setattr(Ahead, "advance", counted)
+    for n in range(recorder_module.LULL + 1):
+        recorder.record(exchange(f"/{n}"))
+    gate.open()
+    drained(recorder)
+    recorder.finish(replace=True)
+    large = looks.index(recorder_module.LULL + 1) + 1
+    assert large not in rendered
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_full_disk_at_the_end(
     store: CassetteStore, recorder: Recorder, full_disk: FullDisk, files: Listing, step: str
@@ -500,8 +569,11 @@ def test_damaged_older_cassette(store: CassetteStore, recorder: Recorder) -> Non
     assert journalled(store) == ["/"]
 
 
-def test_damaged_journal(store: CassetteStore, recorder: Recorder) -> None:
+def test_damaged_journal(
+    store: CassetteStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A journal that does not hold everything accepted is an error, not a shorter cassette."""
+    monkeypatch.setattr(Ahead, "advance", lambda _: False)  # nothing is read before the end
     for n in range(3):
         recorder.record(exchange(f"/{n}"))
     drained(recorder)

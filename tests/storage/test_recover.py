@@ -35,7 +35,7 @@ def journal(store: CassetteStore) -> Path:
     recorder.open_body().write(b"never ended")
     drained(recorder)
     recorder._stop()
-    recorder._journal.close(remove=False)
+    recorder._close(remove=False)
     path = store.folder / ".tape.journal"
     with path.open("ab") as file:
         file.write(b"\x00\x01")
@@ -87,7 +87,7 @@ def crashed(
         streamed(recorder, "/streamed", streams)
     drained(recorder)
     recorder._stop()
-    recorder._journal.close(remove=False)
+    recorder._close(remove=False)
     path = recorder._journal.path
     with path.open("ab") as file:
         file.write(torn)

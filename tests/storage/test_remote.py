@@ -69,7 +69,7 @@ def test_saving_and_recovering(here: Machine, elsewhere: Machine) -> None:
         local = CassetteStore(store.folder).recorder(name)
         local.record(exchange("/2"))
         local._stop()
-        local._journal.close(remove=False)
+        local._close(remove=False)
     assert store.recover("tape").path.name == "tape-recovered.json"
     assert targets(elsewhere.store(), "tape-recovered") == ["/2"]
     assert targets(store, "new") == ["/2"]

@@ -166,3 +166,13 @@ def test_missing_changed_and_corrupted(files: SideFiles, tmp_path: Path) -> None
     assert resolve(reference, 5, DIGEST, tmp_path, verify=False).size == 5
     with pytest.raises(FieldError, match="SHA-256"):
         resolve(reference, 5, DIGEST, tmp_path, verify=True)
+
+
+def test_adopting_again(tmp_path: Path) -> None:
+    """A file that is there already, as a second link, stays, and nothing beside it."""
+    workshop = tmp_path / "workshop"
+    files = SideFiles(tmp_path / "tape.bodies", workshop)
+    files.reference(files.spill(b"large"))
+    files.adopt()
+    files.adopt()
+    assert [path.read_bytes() for path in files.folder.iterdir()] == [b"large"]

@@ -22,10 +22,12 @@ import msgspec
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Interaction
 
+from .ahead import Ahead
 from .atomic import flush_folder, replacing
 from .cassette import Cassette
 from .container_write import ContainerFrames, ContainerWriter
 from .formats import split_suffix
+from .frames import FrameReader
 from .journal import Journal
 from .journal_read import JournalReader, reading
 from .json_format import JsonWriter, leaves_out, older_texts
@@ -64,11 +66,13 @@ def assemble(
     keep_older: bool,
     expected: int | None = None,
     durable: bool = True,
+    ahead: Ahead | None = None,
 ) -> Assembled:
     """Write the cassette ``target`` from ``journal`` and return what came from it.
 
     With ``keep_older`` the interactions of an existing cassette come first, unchanged. ``expected``
-    is how many the journal must hold; without it a torn end is left out. Raises OSError, and
+    is how many the journal must hold; without it a torn end is left out. ``ahead`` has rendered the
+    first of them by the same rules, with side files for ``target``. Raises OSError, and
     CassetteError where the journal or the older cassette cannot be read; ``target`` is then as it
     was before.
     """
@@ -78,12 +82,15 @@ def assemble(
                 f"{journal} is not a journal of this program, or is cut at its head."
             )
         older = target.older() if keep_older else None
-        files = SideFiles(target.bodies, reader.home)
+        files = SideFiles(target.bodies, reader.home) if ahead is None else ahead.files
         moment = reader.head.recorded_at
         with _replacing(target, files, name, moment, rules, durable=durable) as writer:
             if older is not None:
                 _copy_older(older, target, writer, files)
-            found = _copy_journal(reader, writer, journal)
+            found = 0
+            if ahead and isinstance(reader, FrameReader) and isinstance(writer, JsonWriter):
+                found = ahead.move(reader, writer)
+            found = _copy_journal(reader, writer, journal, found)
             if expected is not None and found != expected:
                 raise CassetteError(
                     f"{journal}: byte {reader.whole}: damaged after {found} of {expected}"
@@ -207,8 +214,8 @@ def _keep_what_is_left_out(cassette: Path, data: bytes) -> None:
         log.warning("The version 1.0 cassette with its WebSocket interactions is kept as %s", kept)
 
 
-def _copy_journal(reader: JournalReader, writer: Writer, journal: Path) -> int:
-    found = 0
+def _copy_journal(reader: JournalReader, writer: Writer, journal: Path, found: int) -> int:
+    """Write what is left in a journal after ``found`` interactions; return how many there are."""
     try:
         for interaction in reader.interactions():
             writer.add(interaction)

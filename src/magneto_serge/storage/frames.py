@@ -136,6 +136,16 @@ class FrameReader:
         """Bytes after the last whole frame read so far."""
         return self._size - self.whole
 
+    def look_again(self) -> None:
+        """Notice what has been appended since, behind the last whole frame read so far."""
+        self._size = os.fstat(self._file.fileno()).st_size
+        self._file.seek(self.whole)
+
+    def go_on_from(self, whole: int) -> None:
+        """Continue behind the first ``whole`` bytes, which are whole frames."""
+        self.whole = whole
+        self._file.seek(whole)
+
     def interactions(self) -> Iterator[Interaction]:
         """Yield the interactions of whole frames in order.
 

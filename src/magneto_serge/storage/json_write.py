@@ -47,6 +47,10 @@ _DECODED_RATIO = 4  # decoded content may be this many times memory_limit (a bom
 
 _json = msgspec.json.Encoder().encode
 
+FIRST = b"\n    "  # before the first interaction
+_NEXT = b",\n    "  # and before each other one
+_PIECE = 1024 * 1024  # bytes copied at a time
+
 
 class BodyRules(NamedTuple):
     """``exact``: never decode; ``memory_limit``: bytes, larger bodies go to side files;
@@ -84,7 +88,7 @@ class JsonWriter:
         self._out = out
         self._rules = rules
         self._files = files
-        self._separator = b"\n    "
+        self._separator = FIRST
         self._field_lines: dict[FieldLine, bytes] = {}
         out.write(b'{\n  "version": %s,\n  "name": %s,\n' % (_json(VERSION), _json(name)))
         if not rules.stable:
@@ -107,14 +111,22 @@ class JsonWriter:
         self._files.note_mentions(view)
         self._write(view)
 
+    def add_rendered(self, texts: BinaryIO) -> None:
+        """Write the interactions that another writer with the same rules has written to ``texts``,
+        from where that stands to its end."""
+        self._out.write(self._separator)
+        while piece := texts.read(_PIECE):
+            self._out.write(piece)
+        self._separator = _NEXT
+
     def close(self) -> None:
         """Write the end of the file; ``out`` stays open."""
-        self._out.write(b"]\n}\n" if self._separator == b"\n    " else b"\n  ]\n}\n")
+        self._out.write(b"]\n}\n" if self._separator == FIRST else b"\n  ]\n}\n")
 
     def _write(self, text: bytes | memoryview) -> None:
         self._out.write(self._separator)
         self._out.write(text)
-        self._separator = b",\n    "
+        self._separator = _NEXT
 
     def _interaction(self, x: Interaction) -> bytes:
         failed = x.failure is not None

@@ -5,7 +5,8 @@ thread sleeps until something is queued and hands it to the
 :class:`~magneto_serge.storage.scribe.Scribe`, which redacts, encodes and writes it; then it lets a
 batch gather for ``GATHER`` seconds (less under pressure) before it looks again. So a lone
 interaction is on the disk at once, and a crowd costs few wake-ups. Nothing is kept for an
-interaction once it is written.
+interaction once it is written. What time is left goes into :class:`~magneto_serge.storage.ahead.\
+Ahead`, which renders JSON for the end.
 
 Disk trouble never reaches the traffic. The first error is logged at once and raised by
 :meth:`Recorder.finish`; what could not be written is dropped, what was written stays in the
@@ -17,6 +18,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
@@ -25,6 +27,7 @@ from pathlib import Path
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction
 
+from .ahead import Ahead
 from .assemble import assemble, seal
 from .body_writer import BodySink, BodyWriter, Step
 from .container_write import ContainerFrames
@@ -37,6 +40,7 @@ from .side_files import SideFiles
 
 log = logging.getLogger("magneto_serge")
 
+LULL = 64  # interactions of a batch up to which the traffic leaves time for other things
 GATHER = 0.05  # seconds between batches; a quarter of what the journal may lag behind
 PRESSURE = 1024 * 1024  # bytes queued that wake the writer at once
 CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
@@ -71,6 +75,10 @@ class Recorder:
             paths.journal, name, self._frames_for, flushed=fsync == "always"
         )
         self._scribe = Scribe(self._journal, redact)
+        self._ahead: Ahead | None = None
+        if not paths.format.binary:
+            files = SideFiles(paths.bodies, self._journal.bodies)
+            self._ahead = Ahead(self._journal.path, files, rules)
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
         self._wake_above = -1  # bytes in the queue above which the writer is to be told
@@ -168,7 +176,7 @@ class Recorder:
             self._stop()
             if not self._done:
                 self._done = True
-                self._journal.close(remove=True)
+                self._close(remove=True)
 
     def _stop(self) -> None:
         """Take nothing more, write what is queued, end the thread."""
@@ -187,8 +195,13 @@ class Recorder:
                 self._assemble(replace)
             keep = False
         finally:
-            self._journal.close(remove=not keep)
+            self._close(remove=not keep)
         return self._paths.cassette if self.count else None
+
+    def _close(self, *, remove: bool) -> None:
+        if self._ahead is not None:
+            self._ahead.drop()
+        self._journal.close(remove=remove)
 
     def _failure(self, error: Exception) -> CassetteError:
         reason = error.strerror if isinstance(error, OSError) else repr(error)
@@ -211,6 +224,7 @@ class Recorder:
                 keep_older=not replace,
                 expected=self.count,
                 durable=self._durable,
+                ahead=self._ahead,
             )
         except OSError as error:
             raise CassetteError(
@@ -241,18 +255,30 @@ class Recorder:
 
     def _run(self) -> None:
         """Write until the end; ``_hurry`` is set whenever the next batch should not wait."""
-        ended = False
+        ended = behind = False
         while not ended:
-            self._work.wait()
-            ended = self._write_queue()
+            if not behind:
+                self._work.wait()
+            written, ended = self._write_queue()
             self._settle(ended)
+            behind = behind or written > 0
             if not ended:
-                self._hurry.wait(GATHER)
+                until = time.monotonic() + GATHER
+                if written <= LULL:
+                    behind = self._render_ahead(until)
+                self._hurry.wait(max(until - time.monotonic(), 0))
         for sink in tuple(self._unfinished):
             sink.close()
 
-    def _write_queue(self) -> bool:
-        """Write what is queued now; return whether nothing will be queued any more."""
+    def _render_ahead(self, until: float) -> bool:
+        """Render until the moment ``until``, if the traffic allows it; return if more is left."""
+        while len(self._queue) <= LULL and time.monotonic() < until:
+            if self._ahead is None or not self._ahead.advance():
+                return False
+        return True
+
+    def _write_queue(self) -> tuple[int, bool]:
+        """Write what is queued now; return its length, and whether that was the end."""
         with self._lock:
             batch, self._queue = self._queue, []
             self._writing, self._queued, self._wake_above = self._queued, 0, -1
@@ -260,7 +286,7 @@ class Recorder:
             self._hurry.clear()
             ended = self._ended
         self._scribe.write(batch)
-        return ended
+        return len(batch), ended
 
     def _settle(self, ended: bool) -> None:
         callbacks: list[Callable[[], None]] = []

@@ -100,6 +100,7 @@ def _bring(source: Path, place: Path, *, ours: bool, durable: bool) -> None:
         if durable:
             _flush(temporary)
         temporary.replace(place)
+        temporary.unlink(missing_ok=True)  # rename(2) keeps it where both are one file already
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
