@@ -11,9 +11,9 @@ import brotli
 import pytest
 import zstandard
 
-from magneto_serge.cli import bodies
 from magneto_serge.cli.bodies import ShownBody, hexdump, shown_body
 from magneto_serge.messages import FileBody, Headers
+from magneto_serge.replay import content
 
 
 def shown(body: bytes, *fields: tuple[str, str], reveal: bool = False) -> ShownBody:
@@ -73,7 +73,7 @@ def test_a_coding_that_is_not_there_is_said() -> None:
 
 def test_a_bomb_does_not_go_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """What decodes to too much is shown as it came."""
-    monkeypatch.setattr(bodies, "LARGEST", 1000)
+    monkeypatch.setattr(content, "LARGEST", 1000)
     result = shown(gzip.compress(b"x" * 1001), ("Content-Encoding", "gzip"))
     assert result.kind == "binary"
     assert "not decodable" in result.note

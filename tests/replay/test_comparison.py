@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.cli.recorded import exchange
 
-from magneto_serge.cli import comparison
-from magneto_serge.cli.comparison import Comparison, Pair, paired
 from magneto_serge.messages import Failure, FailureKind, FileBody, Headers, Interaction, Response
-
-from .recorded import exchange
+from magneto_serge.replay import body_comparison
+from magneto_serge.replay.comparison import Comparison, Pair, paired
 
 A, B = "https://a.example/", "https://b.example/"
 JSON = ("Content-Type", "application/json")
@@ -158,7 +157,7 @@ def test_a_body_that_came_is_shown() -> None:
 
 def test_a_very_long_text_is_not_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
     """That would take longer than one waits."""
-    monkeypatch.setattr(comparison, "_LINES", 2)
+    monkeypatch.setattr(body_comparison, "_LINES", 2)
     assert differences(exchange(body=b"a\nb\nc"), exchange(body=b"a\nb")) == [
         ("response.body", "3 lines of text", "2 other lines")
     ]
@@ -173,7 +172,7 @@ def test_json_that_is_none_is_compared_as_text() -> None:
 def test_binary_is_compared_as_a_whole() -> None:
     """By size and digest."""
     ((field, one, other),) = differences(exchange(body=b"\0a"), exchange(body=b"\0bc"))
-    assert (field, one[:12], other[:12]) == ("response.body", "2 B, sha256 ", "3 B, sha256 ")
+    assert (field, one[:12], other[:12]) == ("response.body", "2 bytes, sha", "3 bytes, sha")
 
 
 def test_a_side_file_is_compared_by_its_digest(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magneto_serge.cli.json_comparison import json_differences
+from magneto_serge.replay.json_comparison import json_differences
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab\u00e9", max_size=3),

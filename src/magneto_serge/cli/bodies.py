@@ -6,23 +6,15 @@ still has whatever control characters it came with; ``transcript`` makes it fit 
 
 from __future__ import annotations
 
-import re
-from typing import Literal
-
 import msgspec
 
-from magneto_serge.codings import coding_of, decode
 from magneto_serge.messages import Body, FileBody, Headers
+from magneto_serge.replay.content import Content, Kind, content_of, media_type
 from magneto_serge.replay.masking import mask_form, mask_json
 
 from .units import size
 
-LARGEST = 64 * 1024 * 1024  # bytes of decoded content that are shown; a bomb ends here
 _HEAD = 256  # bytes of a binary body that are dumped
-_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
-_BINARY = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-
-Kind = Literal["empty", "json", "text", "binary", "file"]
 
 
 class ShownBody(msgspec.Struct, frozen=True):
@@ -43,47 +35,25 @@ def shown_body(headers: Headers, body: Body, *, reveal: bool) -> ShownBody:
         return ShownBody("file", "", f"{size(body.size)} in {body.path}, sha256 {body.sha256}")
     if not body:
         return ShownBody("empty", "", "no body")
-    content, note = _decoded(headers, body)
-    text = _text(headers, content)
-    if text is None:
-        return ShownBody("binary", hexdump(content), f"{note}, binary", content)
-    kind = (headers.get("content-type") or "").lower()
-    if (json := _json(kind, content)) is not None:
-        return ShownBody("json", json if reveal else mask_json(json), note, content)
-    if not reveal and "x-www-form-urlencoded" in kind:
+    content = content_of(headers, body)
+    note = _note(body, content)
+    if content.kind == "binary":
+        return ShownBody("binary", hexdump(content.data), f"{note}, binary", content.data)
+    text = content.text
+    if content.kind == "json":
+        text = msgspec.json.format(content.data, indent=2).decode()
+        return ShownBody("json", text if reveal else mask_json(text), note, content.data)
+    if not reveal and media_type(headers) == "application/x-www-form-urlencoded":
         text = mask_form(text)
-    return ShownBody("text", text, note, content)
+    return ShownBody("text", text, note, content.data)
 
 
-def _decoded(headers: Headers, body: bytes) -> tuple[bytes, str]:
-    coding = coding_of(headers)
-    if coding is None:
-        return body, size(len(body))
-    content = decode(coding, body, LARGEST)
-    if content is None:
-        return body, f"{size(len(body))}, said to be {coding} but not decodable"
-    return content, f"{size(len(body))} of {coding}, {size(len(content))} decoded"
-
-
-def _text(headers: Headers, content: bytes) -> str | None:
-    """Return the content as text; None where it is not text in the charset it declares."""
-    declared = _CHARSET.search(headers.get("content-type") or "")
-    for charset in (declared[1] if declared else "utf-8", "utf-8"):
-        try:
-            text = content.decode(charset)
-        except (UnicodeError, LookupError):
-            continue
-        return None if _BINARY.search(text) else text
-    return None
-
-
-def _json(kind: str, content: bytes) -> str | None:
-    if "json" not in kind and content[:1] not in (b"{", b"["):
-        return None
-    try:
-        return msgspec.json.format(content, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+def _note(body: bytes, content: Content) -> str:
+    if content.coding is None:
+        return size(len(body))
+    if not content.decoded:
+        return f"{size(len(body))}, said to be {content.coding} but not decodable"
+    return f"{size(len(body))} of {content.coding}, {size(len(content.data))} decoded"
 
 
 def hexdump(content: bytes) -> str:

@@ -15,11 +15,11 @@ import click
 from msgspec import Raw
 
 from magneto_serge.messages import Interaction
+from magneto_serge.replay.comparison import Comparison, Pair, paired
+from magneto_serge.replay.json_comparison import Difference
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json, reveal_option
-from .comparison import Comparison, Pair, paired
-from .json_comparison import Difference
 from .progress import tracked
 from .screen import has_colour
 from .transcript import escape_controls, shown_url
@@ -132,8 +132,8 @@ def _lines(
         yield " ", f"{numbers} {_title(a[one], reveal=reveal)}"
         for difference in differences:
             yield " ", f"    {escape_controls(difference.field)}"
-            yield from (("-", f"    {line}") for line in _value_lines(difference.a))
-            yield from (("+", f"    {line}") for line in _value_lines(difference.b))
+            yield from (("-", f"    {line}") for line in _value_lines(difference.recorded))
+            yield from (("+", f"    {line}") for line in _value_lines(difference.live))
 
 
 def _title(interaction: Interaction, *, reveal: bool) -> str:
@@ -175,7 +175,7 @@ def _as_value(
     for (one, other), differences in outcomes:
         if one is not None and other is not None:
             numbers = {"a": one + 1, "b": other + 1}
-            fields = [each._asdict() for each in differences]
+            fields = [{"field": field, "a": was, "b": now} for field, was, now in differences]
             where = _where(a[one], reveal=reveal)
             value["changed"].append(numbers | where | {"differences": fields})
         elif one is not None:

@@ -27,8 +27,8 @@ from magneto_serge.messages import (
     Response,
     body_size,
 )
+from magneto_serge.replay.content import LARGEST
 
-from .bodies import LARGEST
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, force_option, out_of_range, say_written
 from .progress import tracked

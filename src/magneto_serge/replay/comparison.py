@@ -1,36 +1,24 @@
-"""What differs between two cassettes, interaction by interaction. Pure.
+"""What differs between two interactions, or two cassettes of them, field by field.
 
 Interactions are paired by the key that replay matches them by, equal ones in their order; what is
 left is paired by that key without the body, so that a request that now sends something else is one
 that changed, not one that went and one that came. Compared is what a client could tell: not times,
-pieces, or the origin's address. A body is compared as its content, JSON by value, text by lines.
+pieces, or the origin's address. A body is compared as its content: JSON and streams of it by value,
+text by lines, anything else by its digest.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from magneto_serge.messages import (
-    Body,
-    FileBody,
-    Headers,
-    Interaction,
-    Request,
-    Response,
-    body_size,
-)
+from magneto_serge.messages import Headers, Interaction, Request, Response
+from magneto_serge.replay.body_comparison import BodyRules, body_differences
+from magneto_serge.replay.json_comparison import Difference
+from magneto_serge.replay.json_paths import Without
 from magneto_serge.replay.masking import mask_field
 from magneto_serge.replay.matching import body_key, head_key
-
-from .bodies import shown_body
-from .json_comparison import Difference, json_differences
-from .units import size
-
-_LINES = 2000  # of a text; finding what moved in more takes too long
 
 
 class Pair(NamedTuple):
@@ -62,11 +50,22 @@ def _whole_key(request: Request) -> Hashable:
 
 
 class Comparison:
-    """Compares interactions; ``ignored`` are names of header fields, in lower case."""
+    """Compares interactions; ``ignored`` are names of header fields, in lower case.
 
-    def __init__(self, *, ignored: Collection[str] = (), reveal: bool = False) -> None:
+    ``without`` and ``shape_only`` are about bodies, as in :class:`BodyRules`.
+    """
+
+    def __init__(
+        self,
+        *,
+        ignored: Collection[str] = (),
+        reveal: bool = False,
+        without: Without | None = None,
+        shape_only: bool = False,
+    ) -> None:
         self._ignored = frozenset(ignored)
         self._reveal = reveal
+        self._bodies = BodyRules(reveal, without, shape_only)
 
     def differences(self, a: Interaction, b: Interaction) -> Iterator[Difference]:
         """Yield every field in which two interactions differ."""
@@ -85,7 +84,7 @@ class Comparison:
     ) -> Iterator[Difference]:
         yield from _texts(f"{where}.version", a.version, b.version)
         yield from self._sections(f"{where}.headers", a.headers, b.headers)
-        yield from self._bodies(f"{where}.body", a, b)
+        yield from body_differences(f"{where}.body", a, b, self._bodies)
         yield from self._sections(f"{where}.trailers", a.trailers, b.trailers)
 
     def _sections(self, where: str, a: Headers, b: Headers) -> Iterator[Difference]:
@@ -94,32 +93,14 @@ class Comparison:
         for name in dict.fromkeys(name.lower() for section in (a, b) for name, _ in section):
             mine, theirs = a.get_all(name), b.get_all(name)
             if mine != theirs and name not in self._ignored:
-                yield Difference(
-                    f"{where}.{name}", self._values(name, mine), self._values(name, theirs)
-                )
+                shown = (field_values(name, each, reveal=self._reveal) for each in (mine, theirs))
+                yield Difference(f"{where}.{name}", *shown)
 
-    def _values(self, name: str, values: list[str]) -> str | None:
-        shown = [value if self._reveal else mask_field(name, value) for value in values]
-        return "\n".join(shown) if shown else None
 
-    def _bodies(
-        self, where: str, a: Request | Response, b: Request | Response
-    ) -> Iterator[Difference]:
-        if _is_same(a.body, b.body):
-            return
-        one, other = (shown_body(each.headers, each.body, reveal=True) for each in (a, b))
-        if one.kind == other.kind and one.content and one.content == other.content:
-            return  # only the content coding was another one
-        if one.kind == other.kind == "json":
-            found = json_differences(where, one.content, other.content, reveal=self._reveal)
-            if found is not None:
-                yield from found
-                return
-        one, other = (shown_body(each.headers, each.body, reveal=self._reveal) for each in (a, b))
-        if {one.kind, other.kind} <= {"text", "json", "empty"}:
-            yield from _lines(where, one.text, other.text)
-        else:
-            yield Difference(where, _summary(a.body), _summary(b.body))
+def field_values(name: str, values: list[str], *, reveal: bool) -> str | None:
+    """Return the values of a header field to be shown, one to a line; None for none."""
+    shown = [value if reveal else mask_field(name, value) for value in values]
+    return "\n".join(shown) if shown else None
 
 
 def _texts(field: str, a: str, b: str) -> Iterator[Difference]:
@@ -139,38 +120,3 @@ def _response(interaction: Interaction) -> str:
 def _failure(interaction: Interaction) -> str:
     failure = interaction.failure
     return "" if failure is None else f"{failure.kind}: {failure.detail}".removesuffix(": ")
-
-
-def _is_same(a: Body, b: Body) -> bool:
-    if isinstance(a, bytes) and isinstance(b, bytes):
-        return a == b
-    return body_size(a) == body_size(b) and _sha256(a) == _sha256(b)
-
-
-def _sha256(body: Body) -> str:
-    return body.sha256 if isinstance(body, FileBody) else hashlib.sha256(body).hexdigest()
-
-
-def _summary(body: Body) -> str | None:
-    return f"{size(body_size(body))}, sha256 {_sha256(body)[:16]}…" if body_size(body) else None
-
-
-def _lines(where: str, a: str, b: str) -> Iterator[Difference]:
-    """Yield the blocks of lines that differ, under the number of their first line."""
-    if not a or not b or a == b:  # equal: what differs is masked
-        yield Difference(where, a or None, b or None)
-        return
-    mine, theirs = a.splitlines(), b.splitlines()
-    if mine == theirs:
-        yield Difference(f"{where}, line ends", repr(a[-2:]), repr(b[-2:]))
-    elif max(len(mine), len(theirs)) > _LINES:
-        yield Difference(where, f"{len(mine):,} lines of text", f"{len(theirs):,} other lines")
-    else:
-        for kind, start, end, first, last in SequenceMatcher(None, mine, theirs).get_opcodes():
-            if kind != "equal":
-                place = f"{where}, line {start + 1}"
-                yield Difference(place, _block(mine[start:end]), _block(theirs[first:last]))
-
-
-def _block(lines: list[str]) -> str | None:
-    return "\n".join(lines) if lines else None

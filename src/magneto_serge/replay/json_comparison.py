@@ -3,7 +3,9 @@
 Values are compared as values: order of members, spacing, escapes, and how a number is written make
 no difference. What differs is shown as it was written, though, so no number is ever reformatted.
 Lists are aligned at both ends: one element put in at the front is one difference, not one for each
-element after it. Strings under a secret's name are masked unless they are to be revealed.
+element after it. What is to be ignored is taken out of both first, as though it had never been
+there; only then can a number be shown in another way than it was written. Strings under a secret's
+name are masked unless they are to be revealed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from magneto_serge.replay.json_paths import Without
+from magneto_serge.replay.json_shape import member, misfits
 from magneto_serge.replay.masking import is_secret_name, mask, mask_json
 
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -25,17 +29,40 @@ class Difference(NamedTuple):
     """A field, and what it has on either side: text, JSON as :class:`Raw`, None where absent."""
 
     field: str
-    a: str | Raw | None
-    b: str | Raw | None
+    recorded: str | Raw | None
+    live: str | Raw | None
 
 
-def json_differences(field: str, a: bytes, b: bytes, *, reveal: bool) -> list[Difference] | None:
-    """Compare two JSON texts; None if one of them is none, or is nested beyond reason."""
+def json_differences(
+    field: str,
+    recorded: bytes,
+    live: bytes,
+    *,
+    reveal: bool,
+    without: Without | None = None,
+    shape_only: bool = False,
+) -> list[Difference] | None:
+    """Compare two JSON texts; None if one of them is none, or is nested beyond reason.
+
+    ``without`` takes out of a decoded value what is to be ignored. ``shape_only`` looks for
+    types and members alone, as ``json_shape`` has them.
+    """
     try:
-        texts = [Raw(msgspec.json.format(each, indent=-1)) for each in (a, b)]
-        return list(_Comparison(reveal).values(field, "", texts[0], texts[1]))
+        one, other = (_compact(each, without) for each in (recorded, live))
+        if shape_only:
+            values = (msgspec.json.decode(each) for each in (one, other))
+            return [Difference(*each) for each in misfits(field, *values)]
+        return list(_Comparison(reveal).values(field, "", one, other))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _compact(text: bytes, without: Without | None) -> Raw:
+    """Return JSON without white space between its tokens, and without what is to be ignored."""
+    compact = msgspec.json.format(text, indent=-1)
+    if without is not None:
+        compact = msgspec.json.encode(without(msgspec.json.decode(compact)))
+    return Raw(compact)
 
 
 class _Comparison:
@@ -59,7 +86,7 @@ class _Comparison:
 
     def _objects(self, field: str, a: dict[str, Raw], b: dict[str, Raw]) -> Iterator[Difference]:
         for name in dict.fromkeys((*a, *b)):
-            yield from self._either(_member(field, name), name, a.get(name), b.get(name))
+            yield from self._either(member(field, name), name, a.get(name), b.get(name))
 
     def _lists(
         self, field: str, name: str, a: Sequence[Raw], b: Sequence[Raw]
@@ -103,8 +130,3 @@ def _alike(a: Sequence[Raw], b: Sequence[Raw]) -> int:
             break
         same += 1
     return same
-
-
-def _member(field: str, name: str) -> str:
-    plain = name.isascii() and name.replace("-", "_").isidentifier()
-    return f"{field}.{name}" if plain else f"{field}[{msgspec.json.encode(name).decode()}]"
