@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from magneto_serge.messages import (
+    Body,
     Failure,
     FailureKind,
     FieldLine,
@@ -110,27 +111,25 @@ def miss_answer(miss: Miss, *, close: bool, head_only: bool) -> bytes:
     )
 
 
-class Encoded(msgspec.Struct):
-    """A recording as bytes for one kind of client connection.
+class Framed(msgspec.Struct):
+    """A recording as a message for one kind of client connection, its parts still apart.
 
-    ``head`` holds everything up to the body and, where the body is small, the body too;
-    ``pieces`` is what follows; ``file`` streams after it; ``tail`` comes last. ``close``: the
-    connection ends with it. ``cut``: it breaks off as the origin did.
+    ``interim`` holds the interim responses, ``head`` the final head (or, where the origin failed
+    before it answered, our whole answer for it), ``tail`` what ends the body. ``chunked``: pieces
+    of ``body`` go out as chunks. ``close``: the connection ends with it. ``cut``: it breaks off as
+    the origin did.
     """
 
+    interim: bytes
     head: bytes
-    pieces: tuple[bytes, ...] = ()
-    file: FileBody | None = None
+    body: Body = b""
+    chunked: bool = False
     tail: bytes = b""
     close: bool = False
     cut: FailureKind | None = None
-    size: int = 0
 
 
-_JOIN_BELOW = 65_536  # bytes: one write beats saving a copy up to about here
-
-
-def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encoded:
+def framed(interaction: Interaction, *, version: str, keep_alive: bool) -> Framed:
     """Return the interaction's response for a client of this version.
 
     ``keep_alive``: whether the connection may live on after it.
@@ -146,57 +145,80 @@ def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encod
     if response is None:
         failure = failure or Failure(FailureKind.RESET)
         whole = failure_answer(failure, close=not keep_alive, head_only=head_only)
-        return Encoded(interim + whole, close=not keep_alive)
+        return Framed(interim, whole, close=not keep_alive)
     cut = None if failure is None else failure.kind
-    encoded = _encode_final(response, interaction.chunks, head_only, version, keep_alive, cut)
-    encoded.head = interim + encoded.head
-    return encoded
+    return _framed_response(response, interim, head_only, version, keep_alive, cut)
 
 
-def _encode_final(
+def _framed_response(
     response: Response,
-    chunks: tuple[tuple[int, float], ...],
+    interim: bytes,
     head_only: bool,
     version: str,
     keep_alive: bool,
     cut: FailureKind | None,
-) -> Encoded:
+) -> Framed:
     body = response.body if body_size(response.body) else b""
     fields = response.headers.raw
-    nominated = _nominated(fields)
     bodiless = head_only or response.status in (204, 304)
     framing = _recorded_framing(response)
     if framing is Framing.CHUNKED and version != "HTTP/1.1":
         framing = Framing.CLOSE
-    size = body_size(body)
     close = not keep_alive or cut is not None or (framing is Framing.CLOSE and not bodiless)
     connection = b"close" if close else b"keep-alive" if version != "HTTP/1.1" else b""
     head = response_head(
         response.status,
         response.reason.encode("latin-1"),
         fields,
-        nominated=nominated,
+        nominated=_nominated(fields),
         # A cut body's length is what was promised, not what came; that of a bodiless response
         # describes another one (RFC 9110 §8.6).
         framing=None if bodiless or (cut and framing is Framing.LENGTH) else framing,
-        length=size,
+        length=body_size(body),
         connection=connection,
     )
     if bodiless:
-        return Encoded(head, close=close, cut=cut)
-    tail = b""
-    if framing is Framing.CHUNKED and cut is None:
-        tail = last_chunk(response.trailers.raw)
+        return Framed(interim, head, close=close, cut=cut)
+    chunked = framing is Framing.CHUNKED
+    tail = last_chunk(response.trailers.raw) if chunked and cut is None else b""
+    return Framed(interim, head, body, chunked, tail, close, cut)
+
+
+class Encoded(msgspec.Struct):
+    """A recording as bytes, ready to be written as fast as a client takes it.
+
+    ``head`` holds everything up to the body and, where the body is small, the body too;
+    ``pieces`` is what follows; ``file`` streams after it; ``tail`` comes last. ``close`` and
+    ``cut`` are those of `Framed`.
+    """
+
+    head: bytes
+    pieces: tuple[bytes, ...] = ()
+    file: FileBody | None = None
+    tail: bytes = b""
+    close: bool = False
+    cut: FailureKind | None = None
+    size: int = 0
+
+
+_JOIN_BELOW = 65_536  # bytes: one write beats saving a copy up to about here
+
+
+def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encoded:
+    """Return the interaction's response for a client of this version, as `framed` does."""
+    parts = framed(interaction, version=version, keep_alive=keep_alive)
+    head, body, tail = parts.interim + parts.head, parts.body, parts.tail
+    size = body_size(body)
     if isinstance(body, FileBody):
-        if framing is Framing.CHUNKED:
+        if parts.chunked:
             head += b"%x\r\n" % size
             tail = b"\r\n" + tail
-        return Encoded(head, file=body, tail=tail, close=close, cut=cut, size=size)
-    pieces = _chunked(body, chunks) if framing is Framing.CHUNKED else (body,)
+        return Encoded(head, (), body, tail, parts.close, parts.cut, size)
+    pieces = _chunked(body, interaction.chunks) if parts.chunked else (body,)
     if size < _JOIN_BELOW:
         whole = b"".join((head, *pieces, tail))
-        return Encoded(whole, close=close, cut=cut, size=size)
-    return Encoded(head, pieces=pieces, tail=tail, close=close, cut=cut, size=size)
+        return Encoded(whole, close=parts.close, cut=parts.cut, size=size)
+    return Encoded(head, pieces, None, tail, parts.close, parts.cut, size)
 
 
 def _chunked(body: bytes, chunks: tuple[tuple[int, float], ...]) -> tuple[bytes, ...]:
