@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from magneto_serge.messages import Request as Request
     from magneto_serge.messages import Response as Response
     from magneto_serge.replay.engine import Stats as Stats
+    from magneto_serge.replay.hooks import before_record as before_record
+    from magneto_serge.replay.hooks import before_replay as before_replay
+    from magneto_serge.replay.hooks import on_message as on_message
+    from magneto_serge.replay.hooks import on_miss as on_miss
     from magneto_serge.replay.misses import Miss as Miss
     from magneto_serge.replay.modes import Mode as Mode
     from magneto_serge.storage.cassette import Cassette as Cassette
@@ -47,6 +51,7 @@ _HOMES = {
     "Cassette": "storage.cassette",
     "Settings": "config",
     "load_settings": "config",
+    **dict.fromkeys(("before_record", "before_replay", "on_message", "on_miss"), "replay.hooks"),
     **dict.fromkeys(
         ("Failure", "FailureKind", "Headers", "Interaction", "Request", "Response"), "messages"
     ),
