@@ -17,8 +17,9 @@ from magneto_serge.messages import (
     Request,
     Response,
 )
-from magneto_serge.storage.json_format import JsonWriter, read
-from magneto_serge.storage.json_write import BodyRules
+from magneto_serge.storage.body_rules import BodyRules
+from magneto_serge.storage.json_format import read
+from magneto_serge.storage.json_write import JsonWriter
 from magneto_serge.storage.side_files import SideFiles
 from magneto_serge.storage.store import CassetteStore
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from magneto_serge.messages import Interaction
 from magneto_serge.storage.ahead import Ahead
 from magneto_serge.storage.assemble import assemble
+from magneto_serge.storage.body_rules import BodyRules
 from magneto_serge.storage.frames import FrameBuffer, Head
-from magneto_serge.storage.json_write import BodyRules, JsonWriter
+from magneto_serge.storage.json_write import JsonWriter
 from magneto_serge.storage.names import paths_of
 from magneto_serge.storage.side_files import SideFiles
 

@@ -10,8 +10,8 @@ import pytest
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.storage.assemble import assemble
+from magneto_serge.storage.body_rules import DEFAULT_RULES
 from magneto_serge.storage.frames import MAGIC, FrameBuffer, Head
-from magneto_serge.storage.json_write import DEFAULT_RULES
 from magneto_serge.storage.names import paths_of
 from magneto_serge.storage.side_files import SideFiles
 from magneto_serge.storage.store import CassetteStore

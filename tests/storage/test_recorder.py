@@ -175,7 +175,7 @@ def test_interrupted_finish(
     def interrupt(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recorder_module, "assemble", interrupt)
+    monkeypatch.setattr("magneto_serge.storage.assemble.assemble", interrupt)
     recorder.record(exchange())
     with pytest.raises(KeyboardInterrupt):
         recorder.finish(replace=True)

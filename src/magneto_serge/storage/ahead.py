@@ -13,8 +13,9 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+from .body_rules import BodyRules
 from .frames import FrameReader
-from .json_write import FIRST, BodyRules, JsonWriter
+from .json_write import FIRST, JsonWriter
 from .side_files import SideFiles
 
 log = logging.getLogger("magneto_serge")

@@ -24,14 +24,14 @@ from magneto_serge.messages import Interaction
 
 from .ahead import Ahead
 from .atomic import flush_folder, replacing
+from .body_rules import BodyRules
 from .cassette import Cassette
 from .container_write import ContainerFrames, ContainerWriter
 from .formats import split_suffix
 from .frames import FrameReader
 from .journal import Journal
 from .journal_read import JournalReader, reading
-from .json_format import JsonWriter, leaves_out, older_texts
-from .json_write import BodyRules
+from .json_write import JsonWriter
 from .names import CassettePaths
 from .packing import packing, unpacked
 from .side_files import SideFiles
@@ -196,6 +196,8 @@ def _copy_older(
 
 
 def _copy_json(cassette: Path, older: Cassette, writer: JsonWriter) -> None:
+    from .json_format import older_texts  # all that reads JSON; most recordings replace
+
     data = unpacked(cassette, cassette.read_bytes())
     texts = older_texts(cassette, data)
     if texts is None:
@@ -208,6 +210,8 @@ def _copy_json(cassette: Path, older: Cassette, writer: JsonWriter) -> None:
 
 
 def _keep_what_is_left_out(cassette: Path, data: bytes) -> None:
+    from .json_format import leaves_out
+
     if leaves_out(cassette, data):
         kept = cassette.with_name(cassette.name + ".1.0")
         shutil.copy2(cassette, kept)

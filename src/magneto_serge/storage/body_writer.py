@@ -8,7 +8,6 @@ the body is encoded.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 
@@ -27,7 +26,9 @@ class BodySink:
     def __init__(self, body: FileBody, unfinished: set[BodySink]) -> None:
         self.body = body
         self._unfinished = unfinished
-        self._digest = hashlib.sha256()
+        from hashlib import sha256  # most recordings have no body as large as this
+
+        self._digest = sha256()
         self._descriptor = -1
 
     def append(self, data: bytes) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import secrets
 import shlex
 import shutil
 import time
@@ -77,7 +76,7 @@ class Journal:
         try:
             made = _make_folders(path.parent)
             descriptor = _lock(path, name)
-            bodies = f"{path.name}-{secrets.token_hex(4)}.bodies"
+            bodies = f"{path.name}-{os.urandom(4).hex()}.bodies"
             head = Head(name, os.getpid(), time.time(), bodies)
             journal = cls(path, descriptor, head, made, flushed)
             journal._begin(frames_for)
@@ -143,6 +142,8 @@ def is_being_written(path: Path) -> bool:
 
 def _make_folders(folder: Path) -> list[Path]:
     """Make ``folder`` and what is missing above it; return those made, innermost first."""
+    if folder.is_dir():  # as it is but for the first cassette
+        return []
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
@@ -183,9 +184,12 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 def _clear(path: Path, descriptor: int) -> bool:
     """Make a journal left behind empty; one that holds anything is renamed, and False returned."""
+    size = os.fstat(descriptor).st_size
+    if not size:
+        return True
     with open(descriptor, "rb", closefd=False) as file:
         opening = read_opening(file)
-    if holds_anything(opening, os.fstat(descriptor).st_size):
+    if holds_anything(opening, size):
         _keep(path, opening.head)
         return False
     if opening.head:

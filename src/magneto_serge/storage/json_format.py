@@ -1,9 +1,8 @@
-"""JSON cassettes: which version a file is, and the one door to reading and writing them.
+"""JSON cassettes: which version a file is, and the one door to reading them.
 
 What others know of the format is this module's names: :func:`read` a file's content into
 interactions, :func:`older_texts` to carry an older file's interactions into its successor without
-touching them, and :class:`~magneto_serge.storage.json_write.JsonWriter` to write one. Compression
-is undone before, and done after (``packing``).
+touching them. Compression is undone before (``packing``). Writing is in ``json_write``.
 """
 
 from __future__ import annotations
@@ -16,12 +15,10 @@ import msgspec
 
 from magneto_serge.messages import Interaction
 
-from . import json_read, json_shapes, json_v1
+from . import json_read, json_shapes
 from .faults import damaged, decode_json
-from .json_write import JsonWriter
 
-__all__ = ["JsonWriter", "older_texts", "read"]
-
+_OLDER = "1.0"
 _BOM = b"\xef\xbb\xbf"
 _OPENING = re.compile(rb'\s*\{\s*"version"\s*:\s*"([^"\\]*)"')
 
@@ -50,6 +47,8 @@ def read(path: Path, data: bytes, *, verify: bool = False) -> list[Interaction]:
     data = data.removeprefix(_BOM)
     if _version(path, data) == json_shapes.VERSION:
         return json_read.read(path, data, verify=verify)
+    from . import json_v1  # few files are so old
+
     interactions, others = json_v1.read(path, data)
     if others:
         log.warning("%s: %d WebSocket interactions of version 1.0 are left out", path, others)
@@ -71,7 +70,11 @@ def older_texts(path: Path, data: bytes) -> list[msgspec.Raw] | None:
 def leaves_out(path: Path, data: bytes) -> bool:
     """Tell whether :func:`read` leaves some of the file's interactions out."""
     data = data.removeprefix(_BOM)
-    return _version(path, data) == json_v1.VERSION and json_v1.read(path, data)[1] > 0
+    if _version(path, data) != _OLDER:
+        return False
+    from . import json_v1
+
+    return json_v1.read(path, data)[1] > 0
 
 
 def _version(path: Path, data: bytes) -> str:
@@ -81,7 +84,7 @@ def _version(path: Path, data: bytes) -> str:
         version = opening[1].decode(errors="replace")
     else:
         version = decode_json(path, data, _versioned).version
-    if version in (json_shapes.VERSION, json_v1.VERSION):
+    if version in (json_shapes.VERSION, _OLDER):
         return version
     raise damaged(
         path,

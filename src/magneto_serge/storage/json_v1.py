@@ -22,8 +22,6 @@ from .faults import FieldError, decode_json, field_damaged
 from .json_read import seconds, split_url
 from .json_shapes import EPOCH
 
-VERSION = "1.0"
-
 _KINDS = {
     "DnsResolutionFailed": FailureKind.DNS,
     "ConnectionRefused": FailureKind.REFUSED,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from enum import Enum, auto
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import msgspec
 
@@ -36,6 +36,7 @@ from magneto_serge.messages import (
 )
 
 from .body_forms import Member, base64_form, form_text, readable_form
+from .body_rules import BodyRules
 from .json_shapes import EPOCH, VERSION
 from .side_files import SideFiles
 
@@ -50,18 +51,6 @@ _json = msgspec.json.Encoder().encode
 FIRST = b"\n    "  # before the first interaction
 _NEXT = b",\n    "  # and before each other one
 _PIECE = 1024 * 1024  # bytes copied at a time
-
-
-class BodyRules(NamedTuple):
-    """``exact``: never decode; ``memory_limit``: bytes, larger bodies go to side files;
-    ``stable``: leave out what changes with every recording."""
-
-    exact: bool = False
-    memory_limit: int = 4 * 1024 * 1024
-    stable: bool = False
-
-
-DEFAULT_RULES = BodyRules()
 
 
 class Fidelity(Enum):

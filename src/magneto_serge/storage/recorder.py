@@ -23,20 +23,20 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction
 
-from .ahead import Ahead
-from .assemble import assemble, seal
+from .body_rules import BodyRules
 from .body_writer import BodySink, BodyWriter, Step
-from .container_write import ContainerFrames
 from .frames import FrameBuffer
 from .journal import Frames, Journal, advice
-from .json_write import BodyRules
 from .names import CassettePaths
 from .scribe import Redact, Scribe
-from .side_files import SideFiles
+
+if TYPE_CHECKING:
+    from .ahead import Ahead
 
 log = logging.getLogger("magneto_serge")
 
@@ -76,9 +76,6 @@ class Recorder:
         )
         self._scribe = Scribe(self._journal, redact)
         self._ahead: Ahead | None = None
-        if not paths.format.binary:
-            files = SideFiles(paths.bodies, self._journal.bodies)
-            self._ahead = Ahead(self._journal.path, files, rules)
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
         self._wake_above = -1  # bytes in the queue above which the writer is to be told
@@ -101,6 +98,9 @@ class Recorder:
         """Return what encodes for the journal, whose own side files are in ``bodies``."""
         if not self._paths.format.binary:
             return FrameBuffer(bodies)
+        from .container_write import ContainerFrames
+        from .side_files import SideFiles
+
         self._side_files = SideFiles(self._paths.bodies, bodies)
         return ContainerFrames(self._paths.format.coding, self._side_files)
 
@@ -212,6 +212,8 @@ class Recorder:
         )
 
     def _assemble(self, replace: bool) -> None:
+        from .assemble import assemble, seal
+
         try:
             if self._paths.format.binary and (replace or not self._paths.existing()):
                 seal(self._journal, self._paths, self._side_files, durable=self._durable)
@@ -255,6 +257,7 @@ class Recorder:
 
     def _run(self) -> None:
         """Write until the end; ``_hurry`` is set whenever the next batch should not wait."""
+        self._prepare()
         ended = behind = False
         while not ended:
             if not behind:
@@ -269,6 +272,17 @@ class Recorder:
                 self._hurry.wait(max(until - time.monotonic(), 0))
         for sink in tuple(self._unfinished):
             sink.close()
+
+    def _prepare(self) -> None:
+        """Load here what is not needed before the end, so that the beginning is quick."""
+        from . import assemble  # noqa: F401 - loaded for `_assemble`
+
+        if not self._paths.format.binary:
+            from .ahead import Ahead
+            from .side_files import SideFiles
+
+            files = SideFiles(self._paths.bodies, self._journal.bodies)
+            self._ahead = Ahead(self._journal.path, files, self._rules)
 
     def _render_ahead(self, until: float) -> bool:
         """Render until the moment ``until``, if the traffic allows it; return if more is left."""

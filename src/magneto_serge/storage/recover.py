@@ -19,11 +19,11 @@ from typing import NamedTuple
 from magneto_serge.errors import CassetteBusyError, CassetteError, ConfigError
 
 from .assemble import assemble
+from .body_rules import DEFAULT_RULES, BodyRules
 from .container import MAGIC
 from .formats import FORMATS, JSON, split_suffix
 from .frames import own_folder, read_opening
 from .journal import holds_anything, is_being_written
-from .json_write import DEFAULT_RULES, BodyRules
 from .names import CassettePaths, paths_of
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from magneto_serge.errors import CassetteBusyError, CassetteError, CassetteNotFoundError
 from magneto_serge.messages import Interaction
 
+from .body_rules import DEFAULT_RULES, BodyRules
 from .cassette import Cassette
 from .formats import FORMATS, JSON, split_suffix
-from .json_write import DEFAULT_RULES, BodyRules
 from .names import canonical_name, list_names, nearest, paths_of
 
 if TYPE_CHECKING:
