@@ -42,7 +42,7 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the first value of ``name``, or ``default``."""
-        wanted = name.lower().encode("ascii")
+        wanted = name.encode("latin-1", "replace").lower()
         for key, value in self.raw:
             if key.lower() == wanted:
                 return field_text(value)
@@ -50,7 +50,7 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of ``name`` in order; repeats are kept apart (Set-Cookie)."""
-        wanted = name.lower().encode("ascii")
+        wanted = name.encode("latin-1", "replace").lower()
         return [field_text(value) for key, value in self.raw if key.lower() == wanted]
 
     def __getitem__(self, name: str) -> str:

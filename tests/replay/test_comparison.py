@@ -185,3 +185,11 @@ def test_a_side_file_is_compared_by_its_digest(tmp_path: Path) -> None:
     one.response = msgspec.structs.replace(one.response, body=large)
     assert differences(one, other) == []
     assert [field for field, *_ in differences(one, exchange(body=b"other"))] == ["response.body"]
+
+
+def test_a_field_name_may_be_any_bytes() -> None:
+    """Not every server keeps to ASCII."""
+    one, other = exchange(), exchange()
+    assert one.response is not None
+    one.response = msgspec.structs.replace(one.response, headers=Headers([(b"\xc0\x80", b"1")]))
+    assert differences(one, other) == [("response.headers.\xc0\x80", "1", None)]

@@ -90,11 +90,17 @@ class Comparison:
     def _sections(self, where: str, a: Headers, b: Headers) -> Iterator[Difference]:
         if a == b:
             return
-        for name in dict.fromkeys(name.lower() for section in (a, b) for name, _ in section):
+        for name in field_names(a, b):
             mine, theirs = a.get_all(name), b.get_all(name)
             if mine != theirs and name not in self._ignored:
                 shown = (field_values(name, each, reveal=self._reveal) for each in (mine, theirs))
                 yield Difference(f"{where}.{name}", *shown)
+
+
+def field_names(*sections: Headers) -> list[str]:
+    """Return the names of all fields, in lower case, in the order in which they first occur."""
+    names = (name.lower() for section in sections for name, _ in section.raw)
+    return [name.decode("latin-1") for name in dict.fromkeys(names)]
 
 
 def field_values(name: str, values: list[str], *, reveal: bool) -> str | None:
