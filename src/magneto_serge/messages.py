@@ -14,7 +14,7 @@ Plain values, shared by every layer above; nothing here does I/O. Three rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -112,7 +112,8 @@ NO_HEADERS = Headers()
 class Request(msgspec.Struct, gc=False):
     """A request as the origin sees it.
 
-    ``scheme`` is ``http`` or ``https``; ``host`` is lower-case, an IPv6 literal without its
+    ``scheme`` is ``http`` or ``https``, of a WebSocket's opening handshake ``ws`` or ``wss``
+    (RFC 6455 §3); ``host`` is lower-case, an IPv6 literal without its
     brackets; ``target`` is what stands in the request line towards the origin: origin-form
     (``/path?query``) or ``*`` (RFC 9112 §3.2). ``version`` is ``HTTP/1.1`` or ``HTTP/1.0``.
     """
@@ -139,7 +140,7 @@ class Request(msgspec.Struct, gc=False):
         return f"{self.scheme}://{self.authority}{'' if self.target == '*' else self.target}"
 
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Response(msgspec.Struct, gc=False):
@@ -175,6 +176,22 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Frame(msgspec.Struct, gc=False):
+    """A WebSocket frame as it was on the wire, or a piece of one (RFC 6455 §5.2).
+
+    ``head`` is its first octet: FIN, RSV1 to RSV3, opcode. ``mask`` is the masking key turned to
+    the first byte of ``payload``, empty where there is none; ``payload`` is still masked. A frame
+    that came in several reads is several pieces, of which one is the ``first`` and one the
+    ``last``.
+    """
+
+    head: int
+    mask: bytes
+    payload: bytes
+    first: bool = True
+    last: bool = True
+
+
 class WebSocketMessage(msgspec.Struct, gc=False):
     """One message of a WebSocket conversation (RFC 6455 §5).
 
@@ -207,9 +224,12 @@ class WebSocketClose(msgspec.Struct, frozen=True, gc=False):
 
 
 class Conversation(msgspec.Struct, gc=False):
-    """What was said over a WebSocket, in order, and how it ended; None: it has not ended."""
+    """What was said over a WebSocket, in order, and how it ended; None: it has not ended.
 
-    messages: tuple[WebSocketMessage, ...] = ()
+    ``messages`` of a long conversation may be read from the disk as they are asked for.
+    """
+
+    messages: Sequence[WebSocketMessage] = ()
     close: WebSocketClose | None = None
 
 

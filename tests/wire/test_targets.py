@@ -122,6 +122,8 @@ def test_authority_form() -> None:
         ("http://a//", AbsoluteTarget("http", Authority("a", 80), "//")),
         ("http://u:p@a/x", AbsoluteTarget("http", Authority("a", 80, "u:p"), "/x")),
         ("http://[::1]:81/x", AbsoluteTarget("http", Authority("::1", 81), "/x")),
+        ("ws://a/x", AbsoluteTarget("http", Authority("a", 80), "/x")),
+        ("WSS://a/x", AbsoluteTarget("https", Authority("a", 443), "/x")),
     ],
 )
 def test_absolute_form(target: str, taken_apart: AbsoluteTarget) -> None:
@@ -141,7 +143,7 @@ def test_absolute_form(target: str, taken_apart: AbsoluteTarget) -> None:
         "http:a.example",
         "//a.example/",
         "ftp://a.example/",
-        "ws://a.example/",
+        "wsx://a.example/",
         "javascript://a.example/",
         "http://",
         "http:///path",

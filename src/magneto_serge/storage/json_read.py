@@ -174,13 +174,13 @@ class _Reader:
 
 
 def split_url(url: str) -> tuple[str, str, int, str]:
-    """Return scheme, host, port and target of an absolute ``http`` or ``https`` URL.
+    """Return scheme, host, port and target of an absolute http, https, ws or wss URL.
 
     The reverse of ``Request.url`` for a target in origin-form. Raises ValueError.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in DEFAULT_PORTS:
-        raise ValueError("is not an http:// or https:// URL")
+        raise ValueError("is not an http://, https://, ws:// or wss:// URL")
     authority, slash, path = rest.partition("/")
     host, colon, digits = authority.rpartition(":")
     if not colon or "]" in digits:

@@ -58,6 +58,9 @@ def parse_authority(text: str, default_port: int | None) -> Authority:
     return Authority(host.lower(), port, userinfo if at else None)
 
 
+_ORIGINS = {"ws": "http", "wss": "https"}  # RFC 6455 §3, §4.1: how their connections are made
+
+
 class AbsoluteTarget(NamedTuple):
     """An absolute-form target taken apart: scheme, authority, and what to send to the origin."""
 
@@ -69,7 +72,8 @@ class AbsoluteTarget(NamedTuple):
 def parse_absolute(target: str) -> AbsoluteTarget:
     """Take apart ``http://[userinfo@]host[:port][/path][?query]`` (RFC 9112 §3.2.2).
 
-    Raises ClientProtocolError for another scheme than http and https and for a bad authority.
+    ``ws`` and ``wss`` name the same origins as http and https: they say what will be asked there.
+    Raises ClientProtocolError for another scheme and for a bad authority.
     """
     scheme, separator, rest = target.partition("://")
     scheme = scheme.lower()
@@ -83,7 +87,8 @@ def parse_absolute(target: str) -> AbsoluteTarget:
     path = rest[end:]
     if not path.startswith("/"):
         path = "/" + path
-    return AbsoluteTarget(scheme, parse_authority(rest[:end], DEFAULT_PORTS[scheme]), path)
+    authority = parse_authority(rest[:end], DEFAULT_PORTS[scheme])
+    return AbsoluteTarget(_ORIGINS.get(scheme, scheme), authority, path)
 
 
 def refuse_fragment(target: str) -> None:
