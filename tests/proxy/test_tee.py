@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magneto_serge.messages import FileBody
-from magneto_serge.proxy.tee import Spool, Tee
+from magneto_serge.proxy.tee import Spool, Spooled, Tee, forget
 
 from .sink import FakeSink
 
@@ -110,3 +111,41 @@ def test_spooled_file_is_private(folder: Path) -> None:
     assert file.stat().st_mode & 0o077 == 0
     spool.discard()
     assert list(folder.iterdir()) == []
+
+
+def test_a_spooled_body_is_a_file_until_it_is_forgotten() -> None:
+    """With the digest that another one is compared by."""
+    sink = Spooled()
+    sink.write(b"lar")
+    sink.write(b"ge")
+    body = sink.close()
+    assert (body.path.read_bytes(), body.size) == (b"large", 5)
+    assert body.sha256 == hashlib.sha256(b"large").hexdigest()
+    forget(body)
+    forget(body)
+    assert not body.path.exists()
+
+
+def test_a_spooled_body_can_be_discarded() -> None:
+    """Nothing stays."""
+    sink = Spooled()
+    sink.write(b"x")
+    sink.discard()
+    forget(sink.close())
+
+
+def test_a_full_disk_leaves_a_body_that_is_equal_to_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The traffic goes on, and the trouble is told."""
+
+    def full(_: Spool, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Spool, "add", full)
+    sink = Spooled()
+    sink.write(b"x")
+    sink.write(b"y")
+    body = sink.close()
+    assert (sink.trouble is not None, body.sha256) == (True, "")
+    forget(body)

@@ -108,3 +108,41 @@ class Spool:
                 pass
             self._path.unlink(missing_ok=True)
             self._file = None
+
+
+class Spooled:
+    """A body sink of a file that nobody keeps: the body is compared and forgotten.
+
+    ``trouble`` is why the file could not be written; the body then has no digest, and is equal to
+    no other.
+    """
+
+    __slots__ = ("_spool", "trouble")
+
+    def __init__(self) -> None:
+        self._spool = Spool(0)
+        self.trouble: OSError | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes of the body; never raises."""
+        if self.trouble is None:
+            try:
+                self._spool.add(data)
+            except OSError as error:
+                self.trouble = error
+                self._spool.discard()
+
+    def close(self) -> FileBody:
+        """Return the body; its file is gone when it is forgotten with :func:`forget`."""
+        body = b"" if self.trouble is not None else self._spool.close()
+        return body if isinstance(body, FileBody) else FileBody(Path(os.devnull), len(body), "")
+
+    def discard(self) -> None:
+        """Forget the body."""
+        self._spool.discard()
+
+
+def forget(body: Body) -> None:
+    """Remove the file of a body that was spooled."""
+    if isinstance(body, FileBody) and body.sha256:
+        body.path.unlink(missing_ok=True)

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from magneto_serge.proxy.dial import Origin, UpstreamProxy
 from magneto_serge.proxy.gate import Gate
+from magneto_serge.wire.events import Event
 from magneto_serge.wire.http1 import ResponseParser
 
-if TYPE_CHECKING:
-    from magneto_serge.proxy.exchange import Exchange
+
+class Asking(Protocol):
+    """Who has a request under way on a connection, and waits for its answer."""
+
+    def upstream_said(self, events: list[Event], size: int) -> None:
+        """Take what the origin sent; ``size`` in bytes."""
+
+    def upstream_lost(self, last_events: list[Event], exc: Exception | None) -> None:
+        """The connection is gone; ``last_events`` is what its end completes."""
+
+    def upstream_writable(self, writable: bool) -> None:
+        """Whether the connection takes more."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -42,7 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, origin: Origin, proxy: UpstreamProxy | None, max_header_size: int) -> None:
         self.origin = origin
         self.proxy = proxy
-        self.exchange: Exchange | None = None
+        self.exchange: Asking | None = None
         self.reused = False
         self.ticks = 0
         self.writable = True
@@ -65,7 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether a request can be sent on it now."""
         return self.exchange is None and not self._parser.broken and not self.transport.is_closing()
 
-    def begin(self, exchange: Exchange, method: str) -> None:
+    def begin(self, exchange: Asking, method: str) -> None:
         """Give the connection to an exchange until :meth:`finish`."""
         self.exchange = exchange
         self._parser.expect(method)
