@@ -7,5 +7,14 @@ of two users apart when it is replayed.
 """
 
 from .bindings import Bindings, Seen, Value
+from .registry import register_redactor, unregister_redactor
+from .rules import SecretRules
 
-__all__ = ["Bindings", "Seen", "Value"]
+__all__ = [
+    "Bindings",
+    "SecretRules",
+    "Seen",
+    "Value",
+    "register_redactor",
+    "unregister_redactor",
+]

@@ -1,0 +1,165 @@
+"""Finds the secrets of a message by all the rules of a session: the known ones, and users' own.
+
+A finder changes nothing and remembers nothing; who replaces what it finds asks it the same way
+for what is written and for what is matched, so both agree about what is a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from .fields import (
+    FieldKind,
+    in_authorization,
+    in_cookies,
+    in_secret,
+    in_set_cookie,
+    kind_of_field,
+)
+from .finds import Find, chosen
+from .likely import Likely, likely
+from .names import Meaning, looks_random, meaning, plain
+from .placeholders import is_placeholder, look_of
+from .registry import FindSecrets
+from .texts import Says, by_shape, in_text, placeholders_in
+
+Expression = Callable[[bytes], Iterable[tuple[int, int]]]
+"""Yields the spans that a user's pattern finds."""
+
+
+class Names(NamedTuple):
+    """Names of users' own, in one spelling (:func:`~.names.plain`); ``*`` is any text."""
+
+    headers: frozenset[str] = frozenset()
+    query: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+
+
+class Allowed(NamedTuple):
+    """What is never replaced: by its name, by its very value, by a pattern that finds it."""
+
+    names: frozenset[str] = frozenset()
+    values: frozenset[bytes] = frozenset()
+    patterns: tuple[Expression, ...] = ()
+
+    def holds(self, find: Find) -> bool:
+        """Tell whether the user has allowed this one."""
+        name = plain(find.name.removeprefix("cookie "))
+        return (
+            find.value in self.values
+            or (bool(name) and name in self.names)
+            or any(any(each(find.value)) for each in self.patterns)
+        )
+
+
+NO_NAMES = Names()
+NOTHING_ALLOWED = Allowed()
+
+
+def includes(names: frozenset[str], name: str) -> bool:
+    """Tell whether a name is one of ``names``."""
+    spelled = plain(name)
+    return spelled in names or any(fnmatchcase(spelled, each) for each in names if "*" in each)
+
+
+def _saying(names: frozenset[str]) -> Says:
+    if not names:
+        return meaning
+    return lambda name: Meaning.CERTAIN if includes(names, name) else meaning(name)
+
+
+class Finder:
+    """The rules of a session, ready to be asked."""
+
+    def __init__(
+        self,
+        names: Names = NO_NAMES,
+        allowed: Allowed = NOTHING_ALLOWED,
+        patterns: tuple[Expression, ...] = (),
+        functions: tuple[FindSecrets, ...] = (),
+    ) -> None:
+        self._headers = names.headers
+        self._body_says = _saying(names.query | names.fields)
+        self._query_says = _saying(names.query)
+        self._own = names.query | names.fields
+        self._allowed = allowed if any(allowed) else None
+        self._patterns = patterns
+        self._functions = functions
+        self._likely: Likely | None = None
+
+    def in_body(self, text: bytes) -> list[Find]:
+        """Return the secrets of a body without its content coding, in their order."""
+        return self._chosen(text, self._body_says)
+
+    def in_target(self, target: bytes) -> list[Find]:
+        """Return the secrets of a request target."""
+        return self._chosen(target, self._query_says)
+
+    def in_binary(self, data: bytes) -> list[Find]:
+        """Return what can be told in bytes that are no text: tokens by their shape."""
+        if not self._is_likely(data):
+            return []
+        return self._kept((*by_shape(data), *placeholders_in(data)))
+
+    def in_field(self, name: bytes, value: bytes) -> list[Find]:
+        """Return the secrets of a field line's value."""
+        lower = name.lower()
+        label = lower.decode("latin-1")
+        kind = kind_of_field(lower)
+        if self._headers and includes(self._headers, label):
+            kind = min(kind, FieldKind.SECRET)
+        if kind == FieldKind.LIKELY and (looks_random(value) or is_placeholder(value)):
+            kind = FieldKind.SECRET
+        match kind:
+            case FieldKind.AUTHORIZATION:
+                found = in_authorization(value, label)
+            case FieldKind.COOKIE:
+                found = in_cookies(value)
+            case FieldKind.SET_COOKIE:
+                found = in_set_cookie(value)
+            case FieldKind.SECRET:
+                found = in_secret(value, label)
+            case _:
+                return self._chosen(value, self._query_says)
+        return self._kept((*found, *self._users(value)))
+
+    def _chosen(self, text: bytes, says: Says) -> list[Find]:
+        if not self._is_likely(text):
+            if not (self._patterns or self._functions):
+                return []
+            return self._kept(self._users(text))
+        return self._kept((*in_text(text, says), *self._users(text)))
+
+    def _is_likely(self, text: bytes) -> object:
+        if self._likely is None:
+            self._likely = likely(self._own)
+        return self._likely(text)
+
+    def _kept(self, found: Iterable[Find]) -> list[Find]:
+        allowed = self._allowed
+        if allowed is not None:
+            found = [each for each in found if not allowed.holds(each)]
+        return chosen(found)
+
+    def _users(self, text: bytes) -> Iterator[Find]:
+        for expression in self._patterns:
+            for start, end in expression(text):
+                value = text[start:end]
+                yield Find(start, end, value, "pattern", look=look_of(value))
+        if self._functions:
+            yield from self._told(text)
+
+    def _told(self, text: bytes) -> Iterator[Find]:
+        try:
+            readable, charset = text.decode(), "utf-8"
+        except UnicodeDecodeError:
+            readable, charset = text.decode("latin-1"), "latin-1"
+        for function in self._functions:
+            for secret in function(readable):
+                value = secret.encode(charset)
+                start = text.find(value) if value else -1
+                while start >= 0:
+                    yield Find(start, start + len(value), value, "function", look=look_of(value))
+                    start = text.find(value, start + len(value))
