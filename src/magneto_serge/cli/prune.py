@@ -14,6 +14,7 @@ from typing import NamedTuple
 import click
 
 from magneto_serge.errors import CassetteError
+from magneto_serge.storage.age import newest
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option
@@ -79,7 +80,7 @@ def _older_than(files: CassetteFiles, limit: float) -> tuple[list[_Old], bool]:
     unreadable = False
     for name in tracked(names, "Reading", len(names)):
         try:
-            recorded = max((each.started for each in files.read(name)), default=0.0)
+            recorded = newest(files.path(name), looked_at=None) or 0.0
         except CassetteError as error:
             unreadable = True
             click.echo(f"magneto: {error}", err=True)
