@@ -24,6 +24,7 @@ from magneto_serge.config import Settings, load_settings
 from magneto_serge.config_values import RemoteFolder, convert
 from magneto_serge.errors import ConfigError, MagnetoError, ProxyError
 from magneto_serge.messages import DEFAULT_PORTS
+from magneto_serge.proxy.caught import Caught
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
 from magneto_serge.replay.engine import Stats
@@ -244,7 +245,7 @@ class MagnetoProxy:
         """Serve a session no more; called by the session when it ends."""
         if session.key is not None:
             self._named.pop(session.key, None)
-            self._server.sessions.pop(session.key, None)
+            self._server.close_session(session.key)
 
     def start_recording(self, name: str) -> None:
         """Record into the cassette ``name``; in hybrid mode add to it, otherwise replace it."""
@@ -272,6 +273,11 @@ class MagnetoProxy:
     def mode(self, mode: Mode | str) -> None:
         self._running()
         self._session.mode = mode_of(mode)
+
+    @property
+    def current(self) -> CassetteSession:
+        """The session that serves whoever names no other; a new one with every cassette in use."""
+        return self._session
 
     @property
     def cassette_name(self) -> str | None:
@@ -332,8 +338,20 @@ class MagnetoProxy:
         return f"http://{credentials}{self._authority()}"
 
     def _authority(self) -> str:
-        host = REACHED_BY.get(self.settings.host, self.settings.host)
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        host, port = self.address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where a client on this machine connects to: host and port."""
+        return (REACHED_BY.get(self.settings.host, self.settings.host), self.port)
+
+    def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
+        """Take the connection from ``source_port`` for one of session ``key`` to ``host:port``.
+
+        Called by this process before it connects.
+        """
+        self._server.expected[source_port] = Caught(host, port, key)
 
     @property
     def ca_path(self) -> Path:

@@ -22,12 +22,16 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+class ProxyThread(threading.Thread):
+    """A thread of the proxy's own: what it connects to is never led back to the proxy."""
+
+
 class LoopThread:
     """Runs a loop in a daemon thread from construction until :meth:`close`."""
 
     def __init__(self, name: str) -> None:
         self._loop = new_event_loop()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = ProxyThread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -37,6 +37,17 @@ class Door(Protocol):
     def env_for(self, key: str | None, environ: Mapping[str, str] | None) -> dict[str, str]:
         """Return the variables that send a child to this session."""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to connect to: host and port."""
+
+    @property
+    def ca_path(self) -> Path:
+        """The certificate that clients must trust."""
+
+    def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
+        """Take the connection from ``source_port`` for one of the session ``key`` to ``host``."""
+
     def forget(self, session: CassetteSession) -> None:
         """Serve the session no more; whoever asks for it is refused."""
 
@@ -117,6 +128,23 @@ class CassetteSession:
     def env(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the variables that send a child to this session; see :meth:`MagnetoProxy.env`."""
         return self._door.env_for(self.key, environ)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the proxy is reached: host and port."""
+        return self._door.address
+
+    @property
+    def ca_path(self) -> Path:
+        """The PEM file of the certificate authority that clients must trust."""
+        return self._door.ca_path
+
+    def expect(self, source_port: int, host: str, port: int) -> None:
+        """Take the connection that comes from ``source_port`` for one to ``host:port``.
+
+        Called before it is made, by this process.
+        """
+        self._door.expect(source_port, host, port, self.key)
 
     # --- its end ---------------------------------------------------------------------------
 

@@ -1,23 +1,26 @@
 """``use_cassette``: one cassette around a block or a function, as users of VCR.py know it.
 
-It names the proxy in ``os.environ``, which belongs to the whole process: two blocks at once in two
-threads would see each other's proxy. Code that needs that takes a :class:`MagnetoProxy` for each
-and hands its ``url`` and ``ssl_context()`` to its clients.
+Each block has a proxy of its own on a thread of its own, and the process is led to it
+(``capture``): clients that read the environment, clients that do not, and children. Blocks in
+several threads or tasks at once do not see each other: code in a block's thread or task belongs to
+it, and so do the threads that it starts. What all share is ``os.environ``, which children read:
+there the block that was entered last is named, so a child of another one is given
+``env=proxy.env()``.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from magneto_serge.app import MagnetoProxy
+from magneto_serge.capture.activate import activate
 from magneto_serge.config_values import RemoteFolder
-from magneto_serge.errors import ProxyError, ReplayMissError
+from magneto_serge.errors import ConfigError, ProxyError, ReplayMissError
 from magneto_serge.replay.modes import Mode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -26,10 +29,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 class use_cassette:  # noqa: N801  # the name that VCR.py's users know
     """Record or replay everything that a block (or a function) sends, in this process and below.
 
-    A proxy is started on a free port and named in ``os.environ`` for the duration, so clients that
-    read their proxy and trust from the environment need no change; child processes inherit it.
-    ``with use_cassette("github") as proxy``, ``async with``, or as a decorator of a function or
-    coroutine function (each call is a session of its own). ``overrides`` are settings.
+    ``with use_cassette("github") as proxy``, ``async with``, or as a decorator of a function, a
+    coroutine function, a generator function (a fixture, say) or a class, whose methods named
+    ``test*`` get the cassettes ``NAME/METHOD``; each call is a session of its own. Without a name a
+    decorated function's own is taken. ``overrides`` are settings; a ``cassette_dir`` may be a URL.
 
     Leaving the block raises ReplayMissError where replay refused a request, even when the code
     inside took the refusal for an answer; an exception of the block's own goes first.
@@ -37,7 +40,7 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
 
     def __init__(
         self,
-        name: str,
+        name: str | None = None,
         mode: Mode | str | None = None,
         *,
         cassette_dir: str | Path | RemoteFolder | None = None,
@@ -48,15 +51,16 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
         self._cassette_dir = cassette_dir
         self._overrides = {"port": 0, **overrides}
         self._proxy: MagnetoProxy | None = None
-        self._saved: dict[str, str | None] = {}
+        self._leave: Callable[[], None] | None = None
 
     def __call__(self, function: F) -> F:
-        """Decorate a function, a coroutine function, or a generator function of either kind."""
+        """Decorate a function, a coroutine function, a generator function, or a class."""
+        if inspect.isclass(function):
+            return cast(F, self._decorate_class(function))
+        name = self._name or function.__name__
 
         def fresh() -> use_cassette:
-            return use_cassette(
-                self._name, self._mode, cassette_dir=self._cassette_dir, **self._overrides
-            )
+            return self._named(name)
 
         if inspect.iscoroutinefunction(function):
 
@@ -93,14 +97,20 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
 
         return cast(F, run)
 
+    def _named(self, name: str) -> use_cassette:
+        return use_cassette(name, self._mode, cassette_dir=self._cassette_dir, **self._overrides)
+
+    def _decorate_class(self, cls: type) -> type:
+        """Give each test method a cassette of its own; ``unittest.mock.patch`` does so too."""
+        folder = self._name or cls.__name__
+        for name, method in list(vars(cls).items()):
+            if name.startswith("test") and inspect.isfunction(method):
+                setattr(cls, name, self._named(f"{folder}/{name}")(method))
+        return cls
+
     def __enter__(self) -> MagnetoProxy:
-        proxy = MagnetoProxy(self._cassette_dir, **self._overrides)
-        proxy.start()
-        try:
-            self._take_over(proxy)
-        except BaseException:
-            proxy.stop()
-            raise
+        proxy = self._begin()
+        self._take_over(proxy)
         return proxy
 
     def __exit__(
@@ -109,18 +119,13 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        proxy = self._give_back()
-        proxy.__exit__(kind, error, traceback)
-        _raise_misses(proxy, error)
+        self._end(self._give_back(), error)
 
     async def __aenter__(self) -> MagnetoProxy:
-        proxy = MagnetoProxy(self._cassette_dir, **self._overrides)
-        await proxy.__aenter__()
-        try:
-            self._take_over(proxy)
-        except BaseException:
-            await proxy.__aexit__(None, None, None)
-            raise
+        import asyncio
+
+        proxy = await asyncio.to_thread(self._begin)
+        self._take_over(proxy)
         return proxy
 
     async def __aexit__(
@@ -129,27 +134,41 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        proxy = self._give_back()
-        await proxy.__aexit__(kind, error, traceback)
-        _raise_misses(proxy, error)
+        import asyncio
+
+        await asyncio.to_thread(self._end, self._give_back(), error)
+
+    def _begin(self) -> MagnetoProxy:
+        """Start a proxy with the cassette in use, so that the first request finds it."""
+        if self._name is None:
+            raise ConfigError('use_cassette() around a block needs a name: use_cassette("NAME")')
+        proxy = MagnetoProxy(self._cassette_dir, **self._overrides)
+        proxy.start()
+        try:
+            proxy.use(self._name, self._mode)
+        except BaseException:
+            proxy.stop()
+            raise
+        return proxy
 
     def _take_over(self, proxy: MagnetoProxy) -> None:
-        proxy.use(self._name, self._mode)
-        variables = proxy.env()
+        try:
+            self._leave = activate(proxy.current, in_context=True)
+        except BaseException:
+            proxy.stop()
+            raise
         self._proxy = proxy
-        self._saved = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
 
     def _give_back(self) -> MagnetoProxy:
         proxy, self._proxy = self._proxy, None
-        for name, value in self._saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        if proxy is None:
+        if proxy is None or self._leave is None:
             raise ProxyError("use_cassette was left without having been entered")
+        self._leave()
         return proxy
+
+    def _end(self, proxy: MagnetoProxy, error: BaseException | None) -> None:
+        proxy.__exit__(None if error is None else type(error), error, None)
+        _raise_misses(proxy, error)
 
 
 def _raise_misses(proxy: MagnetoProxy, error: BaseException | None) -> None:

@@ -16,9 +16,10 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from magneto_serge.errors import ClientProtocolError
-from magneto_serge.messages import Failure, FailureKind, FieldLine, Headers, Request
+from magneto_serge.messages import Failure, FieldLine, Headers, Request
 from magneto_serge.proxy import answers, refusals
 from magneto_serge.proxy.addressing import Addressing
+from magneto_serge.proxy.answering import Answering
 from magneto_serge.proxy.connect import (
     ConnectedClient,
     h2_preface_refusal,
@@ -27,11 +28,13 @@ from magneto_serge.proxy.connect import (
 )
 from magneto_serge.proxy.credentials import CredentialsError
 from magneto_serge.proxy.dial import Origin
+from magneto_serge.proxy.distortion import Absentee, DistortedTransport
 from magneto_serge.proxy.exchange import Exchange
+from magneto_serge.proxy.faulty import Pause, suffer
 from magneto_serge.proxy.gate import Gate, Hold
+from magneto_serge.proxy.playing import Playing
 from magneto_serge.proxy.pump import Pump
-from magneto_serge.proxy.refusals import Refusal
-from magneto_serge.proxy.reset import reset
+from magneto_serge.proxy.reset import reset as send_reset
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
 from magneto_serge.replay.engine import Decision, Forward
@@ -56,34 +59,26 @@ log = logging.getLogger("magneto_serge.proxy")
 _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Answering):
     """A connection from a client. ``origin`` None: proxy requests, in absolute-form.
 
     ``user`` chooses the session: that of the CONNECT, or of the last proxy request.
     """
 
     __slots__ = (
+        "_asked",
         "_backlog",
-        "_close_after",
-        "_cutting",
-        "_discarding",
         "_ended",
-        "_exchange",
         "_head",
         "_parser",
-        "_pump",
+        "_pinned",
         "_raw",
         "_request",
         "_session",
         "_spool",
         "addressing",
-        "gate",
         "origin",
-        "server",
-        "ticks",
-        "transport",
         "user",
-        "writable",
     )
 
     def __init__(
@@ -100,6 +95,7 @@ class ClientConnection(asyncio.Protocol):
         self.ticks = 0
         self.writable = True
         self.addressing = Addressing(server, origin, in_tunnel=in_tunnel)
+        self._pinned = False
         self._parser = RequestParser(server.settings.max_header_size)
         self._backlog: deque[Event] = deque()
         self._close_after = False
@@ -111,7 +107,8 @@ class ClientConnection(asyncio.Protocol):
         self._request: Request | None = None
         self._session = server.session
         self._spool: Spool | None = None
-        self._pump: Pump | None = None
+        self._pump: Pump | Playing | Pause | None = None
+        self._asked = 0.0
         self._raw: bytearray | None = None
 
     # --- asyncio.Protocol --------------------------------------------------------------------
@@ -120,6 +117,8 @@ class ClientConnection(asyncio.Protocol):
         """Enter the books, or turn the client away where there are too many."""
         self.transport = cast(asyncio.Transport, transport)
         self.gate = Gate(self.transport)
+        if self.server.expected and not self._pinned and self.server.lead(self):
+            return
         if not self.server.admit(self):
             self._refuse(refusals.TOO_MANY)
 
@@ -164,6 +163,8 @@ class ClientConnection(asyncio.Protocol):
         exchange = self._exchange
         if self._spool is not None or (exchange is not None and not exchange.request_complete):
             return False  # the request in hand will never be complete (RFC 9112 §8)
+        if self._pump is not None and self._pump.endless:
+            return False
         return (self.busy or bool(self._backlog)) and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -174,7 +175,10 @@ class ClientConnection(asyncio.Protocol):
             log_tls_refusal(self.origin.authority, exc)
         exchange, self._exchange = self._exchange, None
         if exchange is not None and not exchange.over:
-            exchange.client_gone()
+            if type(self.transport) is DistortedTransport and exchange.completes_recording:
+                Absentee(self, exchange)
+            else:
+                exchange.client_gone()
         if self._spool is not None:
             self._spool.discard()
         if self._pump is not None:
@@ -192,11 +196,16 @@ class ClientConnection(asyncio.Protocol):
         self.writable = True
         self.ticks = 0
         if self._cutting:
-            reset(self.transport)
+            send_reset(self.transport)
         elif self._exchange is not None:
             self._exchange.client_writable(True)
         elif self._pump is None or self._go_on(self._pump):
             self._next()
+
+    def pin(self, user: str | None) -> None:
+        """Belong to a session whatever the requests say: the client's process says so."""
+        self.user = user
+        self._pinned = True
 
     # --- the books ---------------------------------------------------------------------------
 
@@ -222,7 +231,9 @@ class ClientConnection(asyncio.Protocol):
                 log.warning("A client took or sent nothing for %g s: closed", settings.idle_timeout)
                 self.transport.abort()
         elif self.busy or self._discarding or not self.writable or self.transport.is_closing():
-            if self.ticks * interval > settings.idle_timeout:
+            if self._pump is not None and self._pump.waiting:
+                self.ticks = 0
+            elif self.ticks * interval > settings.idle_timeout:
                 self.transport.abort()
         elif self._parser.mid_message:
             if self.ticks * interval > settings.header_timeout:
@@ -247,7 +258,9 @@ class ClientConnection(asyncio.Protocol):
         nearly always it has left: what it saw is recorded, and stopping need not wait.
         """
         self._close_after = True
-        if self._ended and self._exchange is not None and self._exchange.answered:
+        if (self._ended and self._exchange is not None and self._exchange.answered) or (
+            self._pump is not None and self._pump.endless
+        ):
             self.transport.abort()
         elif not self.busy:
             self.transport.close()
@@ -282,7 +295,7 @@ class ClientConnection(asyncio.Protocol):
         self._head = head
         self._close_after = not head.keep_alive or server.draining
         try:
-            if (server.guarded or server.selective) and self.origin is None:
+            if (server.guarded or server.selective) and self.origin is None and not self._pinned:
                 self.user = server.credentials.user_of(head.fields)
                 if self.user is not None and not server.selective:
                     raise CredentialsError
@@ -307,6 +320,18 @@ class ClientConnection(asyncio.Protocol):
             self._refuse_session(head)
             return
         self._session = session
+        if session.pace is not None:
+            self._asked = server.loop.time()
+        if session.faults is not None and not session.ignores(request.host, request.port):
+            fault = session.faults.draw(request)
+            if fault is not None:
+                suffer(self, fault, request, head)
+                return
+        self.decide(request, head)
+
+    def decide(self, request: Request, head: RequestReceived) -> None:
+        """Do with a request what the session says, now or when its body has been read."""
+        session = self._session
         if head.ended:
             self._act(session.decide(request))
             return
@@ -318,7 +343,7 @@ class ClientConnection(asyncio.Protocol):
                 self._close_after = True
             self._act(decision)
             return
-        self._spool = Spool(server.settings.memory_limit)
+        self._spool = Spool(self.server.settings.memory_limit)
         if head.expect_continue and head.version == "HTTP/1.1":  # RFC 9110 §10.1.1
             self.transport.write(CONTINUE)
 
@@ -333,8 +358,13 @@ class ClientConnection(asyncio.Protocol):
                 self._spool.discard()
                 self._spool = None
                 self._refuse(refusals.no_space(error))
+        elif type(self._pump) is Pause and not self._discarding:
+            self._pump.keep(DataReceived(data), self.gate)
 
     def _on_end(self, trailers: tuple[FieldLine, ...]) -> None:
+        if type(self._pump) is Pause and not self._discarding:
+            self._pump.keep(StreamEnded(trailers), self.gate)
+            return
         self._discarding = False
         if self._exchange is not None:
             self._exchange.request_ended(trailers)
@@ -421,6 +451,11 @@ class ClientConnection(asyncio.Protocol):
         if head is None:
             return
         server.stats.replayed += 1
+        pace = self._session.pace
+        if pace is not None and (latency := pace.latency_for(recording.interaction.request)):
+            began = self._asked if latency.from_head else server.loop.time()
+            self.wait_for(Playing(self, recording.interaction, latency, began, head.version))
+            return
         if head.version == "HTTP/1.1" and not self._close_after:
             encoded = cast("answers.Encoded | None", recording.encoded)
             if encoded is None:
@@ -433,22 +468,26 @@ class ClientConnection(asyncio.Protocol):
         server.stats.bytes_out += len(encoded.head)
         self.transport.write(encoded.head)
         if encoded.pieces or encoded.file or encoded.tail or encoded.cut:
-            self._pump = Pump(self, encoded)
-            self._go_on(self._pump)
+            self.wait_for(Pump(self, encoded))
         elif encoded.close:
             self.transport.close()
 
-    def _go_on(self, pump: Pump) -> bool:
-        """Write what the client takes of a recording; True where that was the rest of it."""
-        if not pump.go_on():
-            return False
-        self._pump = None
-        encoded = pump.encoded
-        if encoded.cut is not None:
-            self.cut(encoded.cut)
-        elif encoded.close or self._close_after:
-            self.transport.close()
-        return True
+    def play_on(self, pump: Playing) -> None:
+        """Go on with a recording whose next piece is due."""
+        if self._pump is pump and self._go_on(pump):
+            self._next()
+
+    # --- called by faults --------------------------------------------------------------------
+
+    def pause_over(self, pause: Pause) -> None:
+        """Deal with what came in a pause."""
+        if self._pump is pause:
+            self._pump = None
+            pause.then()
+            for event in pause.events:
+                self._dispatch(event)
+            if not self.busy:
+                self._next()
 
     def _refuse_miss(self, miss: Miss) -> None:
         self.server.missed(miss)
@@ -464,39 +503,7 @@ class ClientConnection(asyncio.Protocol):
         log.warning("Refused %s %s: session %r is over", head.method, head.target, self.user)
         self._refuse(refusals.session_over(self.user), head)
 
-    def _refuse(self, refusal: Refusal, head: RequestReceived | None = None) -> None:
-        """Answer with an error, and close: who is refused may not know where its request ends."""
-        head_only = head is not None and head.method == "HEAD"
-        self._write(refusal.answer(head_only=head_only), close=True)
-
-    def _write(self, answer: bytes, *, close: bool) -> None:
-        self.server.stats.bytes_out += len(answer)
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            if close:
-                self.transport.close()
-
     # --- called by the exchange --------------------------------------------------------------
-
-    def write(self, pieces: list[bytes]) -> None:
-        """Write to the client what there is."""
-        if not pieces:
-            return
-        self.ticks = 0
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self.server.stats.bytes_out += len(data)
-        if not self.transport.is_closing():
-            self.transport.write(data)
-
-    def connection_field(self, head: RequestReceived) -> bytes:
-        """Return the value of our Connection field in the answer under way."""
-        if self._close_after:
-            return b"close"
-        return b"" if head.version == "HTTP/1.1" else b"keep-alive"
-
-    def close_after_this(self) -> None:
-        """End the connection after the answer under way: its end is the body's."""
-        self._close_after = True
 
     def exchange_over(self, *, request_ended: bool) -> None:
         """The response is complete; the next request may have its turn."""
@@ -522,18 +529,6 @@ class ClientConnection(asyncio.Protocol):
         self._write(answer, close=close)
         if not close:
             self._next()
-
-    def cut(self, kind: FailureKind) -> None:
-        """Break off as the origin did: with a reset, or by closing too early."""
-        self._exchange = None
-        if kind is not FailureKind.RESET:
-            self.transport.close()
-            return
-        # What was written goes out first: with no room in the buffer, `resume_writing` tells.
-        self._cutting = True
-        self.transport.set_write_buffer_limits(high=0)
-        if self.transport.get_write_buffer_size() == 0:
-            reset(self.transport)
 
     def join_tunnel(self, upstream: asyncio.Transport, rest: bytes) -> None:
         """Hand the transport to a tunnel for good."""

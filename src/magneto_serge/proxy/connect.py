@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("magneto_serge.proxy")
 
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-_TLS_HANDSHAKE = 0x16
+TLS_HANDSHAKE = 0x16
 _TLS_INTERNAL_ERROR = b"\x15\x03\x03\x00\x02\x02\x50"  # RFC 8446 §6: alert, fatal, internal_error
 
 _H2_PREFACE = b"PRI * HTTP/2.0\r\n"  # RFC 9113 §3.4
@@ -51,10 +51,11 @@ class ConnectedClient(asyncio.Protocol):
     """A client's connection between its CONNECT and the first byte of what follows."""
 
     busy = False
+    _established = _ESTABLISHED
 
     def __init__(self, server: ProxyServer, host: str, port: int, user: str | None) -> None:
         self.server = server
-        self._user = user
+        self.user = user
         self.ticks = 0
         self._host = host
         self._port = port
@@ -105,7 +106,7 @@ class ConnectedClient(asyncio.Protocol):
         """See what the client wants to speak; keep what comes while TLS is being set up."""
         if self._securing:
             self._early += data
-        elif data[0] == _TLS_HANDSHAKE:
+        elif data[0] == TLS_HANDSHAKE:
             self._secure(data)
         else:
             self._become(self.transport, "http", data)
@@ -178,10 +179,14 @@ class ConnectedClient(asyncio.Protocol):
     # --- what follows --------------------------------------------------------------------------
 
     def _become(self, transport: asyncio.Transport, scheme: str, first: bytes) -> None:
-        client = self.server.client_for(Origin(scheme, self._host, self._port), self._user)
+        self.transport = transport
+        origin = Origin(scheme, self._host, self._port)
+        self._continue_as(self.server.client_for(origin, self.user), first)
+
+    def _continue_as(self, client: ClientConnection, first: bytes) -> None:
         self.server.dismiss(self)
-        transport.set_protocol(client)
-        client.connection_made(transport)
+        self.transport.set_protocol(client)
+        client.connection_made(self.transport)
         if first:
             client.data_received(first)
 
@@ -194,35 +199,43 @@ class ConnectedClient(asyncio.Protocol):
     async def _tunnel(self) -> None:
         origin = Origin("https", self._host, self._port)
         try:
-            upstream, listener = await self.server.pool.dialer.open(origin, _Listener, tunnel=True)
+            upstream, listener = await self.server.pool.dialer.open(origin, Listener, tunnel=True)
         except DialError as error:
-            self.transport.write(answers.failure_answer(error.failure, close=True, head_only=False))
+            if self._established:
+                refusal = answers.failure_answer(error.failure, close=True, head_only=False)
+                self.transport.write(refusal)
             self.transport.close()
             return
         if self.transport.is_closing():
             upstream.abort()
             return
         self.server.dismiss(self)
-        heard = cast(_Listener, listener).heard
+        heard = cast(Listener, listener).heard
         join(
             self.server,
             self.transport,
             upstream,
             to_upstream=bytes(self._early),
-            to_client=_ESTABLISHED + bytes(heard),
+            to_client=self._established + bytes(heard),
         )
         self.transport.resume_reading()
 
 
-class _Listener(asyncio.Protocol):
+class Listener(asyncio.Protocol):
     """Keeps what an origin says before its end of the tunnel is joined: some speak first."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
+        self.spoke = asyncio.Event()  # or ended
 
     def data_received(self, data: bytes) -> None:
         """Keep it."""
         self.heard += data
+        self.spoke.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It will say nothing any more."""
+        self.spoke.set()
 
 
 def log_tls_refusal(authority: str, error: Exception) -> None:

@@ -106,6 +106,11 @@ class Exchange:
         """Whether a response head has gone to the client."""
         return self._response is not None
 
+    @property
+    def completes_recording(self) -> bool:
+        """Whether it can go on without its client, so that what the origin says is recorded."""
+        return self._tape is not None and self.request_complete
+
     # --- towards the origin ------------------------------------------------------------------
 
     def start(self) -> None:
@@ -482,6 +487,15 @@ class Exchange:
             self._keep(Failure(FailureKind.CLIENT_CLOSED, "The client went away"), ())
         elif self._tape is not None:
             self._tape.discard()
+
+    def forget(self) -> None:
+        """End the exchange; nothing is recorded of it."""
+        self.over = True
+        self._abandon_upstream()
+        self._close_spool()
+        if self._tape is not None:
+            self._tape.discard()
+            self._tape = None
 
     def _keep(self, failure: Failure | None, trailers: tuple[FieldLine, ...]) -> None:
         tape, self._tape = self._tape, None

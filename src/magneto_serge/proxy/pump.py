@@ -23,11 +23,15 @@ _PIECE = 262_144  # bytes
 class Pump:
     """One recorded response on its way to one client; its head has been written."""
 
-    __slots__ = ("_client", "_pieces", "encoded")
+    waiting = False  # for the clock; see `playing`
+    endless = False
+
+    __slots__ = ("_client", "_pieces", "close_after", "cut")
 
     def __init__(self, client: ClientConnection, encoded: Encoded) -> None:
         self._client = client
-        self.encoded = encoded
+        self.cut = encoded.cut
+        self.close_after = encoded.close
         self._pieces = _pieces(encoded)
 
     def go_on(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from magneto_serge.config import Settings, is_loopback
 from magneto_serge.errors import ProxyError
+from magneto_serge.proxy.caught import Caught, CaughtClient
 from magneto_serge.proxy.client import ClientConnection
 from magneto_serge.proxy.credentials import Credentials
 from magneto_serge.proxy.dial import Dialer, Origin
@@ -52,6 +53,7 @@ class Connection(Protocol):
     """What the books ask of a client's connection, whatever it has become."""
 
     transport: asyncio.Transport
+    user: str | None
 
     @property
     def busy(self) -> bool:
@@ -68,7 +70,8 @@ class ProxyServer:
     """A proxy on the running loop.
 
     ``session`` may be replaced at any time; ``sessions`` are those that clients choose by the user
-    name in their proxy credentials, and ``selective`` says that there has been one.
+    name in their proxy credentials, and ``selective`` says that there has been one. ``expected``
+    are the connections of this process that are led here, by their source ports.
     ``client_tls(name)`` gives the context for a client that wants to speak TLS with ``name``;
     ``upstream_tls()`` the one towards origins; both are called when first needed. ``reverse`` makes
     it a reverse proxy of that origin.
@@ -88,6 +91,7 @@ class ProxyServer:
         self.session = session
         self.sessions: dict[str, Session] = {}
         self.selective = False
+        self.expected: dict[int, Caught] = {}
         self.stats = Stats()
         self.tls_context = client_tls
         self.draining = False
@@ -111,12 +115,12 @@ class ProxyServer:
 
     async def start(self) -> None:
         """Listen; returns when connections are accepted. Raises ProxyError where that fails."""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         tls = None
         if self._reverse is not None and self.settings.reverse_tls:
             tls = self.tls_context(REACHED_BY.get(self.host, self.host))
         try:
-            self._server = await self._loop.create_server(
+            self._server = await self.loop.create_server(
                 self._accept,
                 self.settings.host,
                 self.settings.port,
@@ -129,7 +133,7 @@ class ProxyServer:
         self.port = self._server.sockets[0].getsockname()[1]
         limits = (self.settings.idle_timeout, self.settings.header_timeout)
         self._interval = min(1.0, *(limit / 4 for limit in limits))
-        self._timer = self._loop.call_later(self._interval, self._sweep)
+        self._timer = self.loop.call_later(self._interval, self._sweep)
 
     def _cannot_listen(self, error: OSError) -> str:
         address = f"{self.settings.host}:{self.settings.port}"
@@ -152,7 +156,7 @@ class ProxyServer:
         for connection in list(self._connections):
             connection.close_when_idle()
         if self._under_way():
-            self._drained = self._loop.create_future()
+            self._drained = self.loop.create_future()
             try:
                 async with asyncio.timeout(self.settings.shutdown_timeout):
                     await self._drained
@@ -179,7 +183,7 @@ class ProxyServer:
         )
 
     def _sweep(self) -> None:
-        self._timer = self._loop.call_later(self._interval, self._sweep)
+        self._timer = self.loop.call_later(self._interval, self._sweep)
         for connection in list(self._connections):
             connection.sweep(self._interval)
         self.pool.sweep(self._interval)
@@ -189,12 +193,17 @@ class ProxyServer:
     def _accept(self) -> ClientConnection:
         return ClientConnection(self, self._reverse)
 
-    def client_for(self, origin: Origin, user: str | None = None) -> ClientConnection:
+    def client_for(self, origin: Origin | None, user: str | None = None) -> ClientConnection:
         """Return the protocol for a client that speaks to ``origin`` through a tunnel.
 
-        ``user`` is the one that its CONNECT named.
+        ``user`` is the one that its CONNECT named. ``origin`` None: the client was caught, speaks
+        as to a proxy, and belongs to ``user`` whatever its requests say.
         """
-        return ClientConnection(self, origin, in_tunnel=True, user=user)
+        if origin is not None:
+            return ClientConnection(self, origin, in_tunnel=True, user=user)
+        client = ClientConnection(self)
+        client.pin(user)
+        return client
 
     def admit(self, connection: Connection) -> bool:
         """Enter a connection; False where there are too many."""
@@ -203,6 +212,10 @@ class ProxyServer:
         self._connections.add(connection)
         return True
 
+    def take_in(self, connection: Connection) -> None:
+        """Enter what stands in for a connection that was entered before."""
+        self._connections.add(connection)
+
     def dismiss(self, connection: Connection) -> None:
         """Strike a connection off."""
         self._connections.discard(connection)
@@ -210,9 +223,20 @@ class ProxyServer:
         if drained is not None and not drained.done() and not self._under_way():
             drained.set_result(None)
 
+    def lead(self, client: ClientConnection) -> bool:
+        """Give a new connection to whom it belongs, if it was expected; False: it was not."""
+        peer = client.transport.get_extra_info("peername")
+        caught = self.expected.pop(peer[1], None) if peer else None
+        if caught is None:
+            return False
+        protocol = CaughtClient(self, caught.host, caught.port, caught.user)
+        client.transport.set_protocol(protocol)
+        protocol.connection_made(client.transport)
+        return True
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a task that ends with the proxy."""
-        task = self._loop.create_task(work)
+        task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
         return task
@@ -232,6 +256,23 @@ class ProxyServer:
         """Serve ``session`` to the clients that give ``user`` as their user name."""
         self.sessions[user] = session
         self.selective = True
+
+    def close_session(self, user: str) -> None:
+        """Serve a session no more, and end the connections that belong to it.
+
+        A client that keeps connections for later (in a pool, from one test to the next) sees that
+        they are closed and opens new ones. Callable from any thread.
+        """
+        self.sessions.pop(user, None)
+        try:
+            self.loop.call_soon_threadsafe(self._close_connections_of, user)
+        except (AttributeError, RuntimeError):
+            pass  # not started, or stopped: nobody is connected
+
+    def _close_connections_of(self, user: str) -> None:
+        for connection in list(self._connections):
+            if connection.user == user:
+                connection.close_when_idle()
 
     def session_for(self, user: str | None) -> Session | None:
         """Return the session of a user name, None where it is over or never was."""
@@ -269,7 +310,7 @@ class ProxyServer:
     def _disk_drained(self) -> None:
         """Called by the writer thread; the loop may be gone by then, and then nobody waits."""
         try:
-            self._loop.call_soon_threadsafe(self._release_held)
+            self.loop.call_soon_threadsafe(self._release_held)
         except RuntimeError:
             pass
 

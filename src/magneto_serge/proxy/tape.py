@@ -7,7 +7,7 @@ the tape started.
 
 from __future__ import annotations
 
-import time
+from time import perf_counter, time
 
 import msgspec
 
@@ -36,8 +36,8 @@ class Tape:
         "_chunks",
         "_clock",
         "_first",
-        "_first_byte_ms",
-        "_first_ms",
+        "_first_at",
+        "_first_byte_at",
         "_informational",
         "_limit",
         "_request_tee",
@@ -49,12 +49,12 @@ class Tape:
     def __init__(self, sink: InteractionSink, limit: int) -> None:
         self.sink = sink
         self._limit = limit
-        self._started = time.time()
-        self._clock = time.perf_counter()
-        self._first_byte_ms: float | None = None
-        self._chunks: list[tuple[int, float]] = []
-        self._first = b""
-        self._first_ms = 0.0
+        self._started = time()
+        self._clock = perf_counter()  # as are the moments below, until something is made of them
+        self._first_byte_at: float | None = None
+        self._first = b""  # the first piece: most bodies come in one
+        self._first_at = 0.0
+        self._chunks: list[tuple[int, float]] | None = None
         self._informational: tuple[Response, ...] = ()
         self._request_tee: Tee | None = None
         self._response_tee: Tee | None = None
@@ -73,20 +73,21 @@ class Tape:
 
     def response_started(self) -> None:
         """Note the time to the first byte."""
-        self._first_byte_ms = self._elapsed_ms()
+        self._first_byte_at = perf_counter()
 
     def response_data(self, data: bytes) -> None:
         """Keep a piece of the response's content, and when it came."""
-        now = self._elapsed_ms()
-        if not self._chunks and not self._first and len(data) <= self._limit:
-            self._first, self._first_ms = data, now  # most bodies come in one piece
+        if not self._first and self._chunks is None and len(data) <= self._limit:
+            self._first, self._first_at = data, perf_counter()
             return
+        now = self._ms(perf_counter())
         tee, chunks = self._response_tee, self._chunks
-        if tee is None:
+        if tee is None or chunks is None:
             tee = self._response_tee = Tee(self.sink, self._limit)
+            chunks = self._chunks = []
             if self._first:
                 tee.add(self._first)
-                chunks.append((len(self._first), self._first_ms))
+                chunks.append((len(self._first), self._ms(self._first_at)))
                 self._first = b""
         tee.add(data)
         if chunks and now - chunks[-1][1] < SAME_PIECE_MS:
@@ -104,10 +105,10 @@ class Tape:
         peer: str,
     ) -> None:
         """Hand the interaction to the recorder; the tape is used up."""
-        total_ms = self._elapsed_ms()
+        total_ms = self._ms(perf_counter())
         if self._request_tee is not None or request_trailers:
             request = msgspec.structs.replace(
-                request, body=_closed(self._request_tee), trailers=_headers(request_trailers)
+                request, body=_closed(self._request_tee), trailers=Headers(request_trailers)
             )
         recorded = None
         if response is not None:
@@ -116,12 +117,11 @@ class Tape:
                 response.status,
                 response.reason.decode("latin-1"),
                 Headers(response.fields) if section is None else section.headers,
-                self._response_body(),
+                self._first if self._response_tee is None else self._response_tee.close(),
                 response.version,
-                _headers(trailers),
+                Headers(trailers) if trailers else NO_HEADERS,
             )
-        chunks = self._chunks
-        streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > STREAM_AFTER_MS
+        first_byte_at = self._first_byte_at
         self.sink.record(
             Interaction(
                 request,
@@ -129,15 +129,18 @@ class Tape:
                 failure,
                 self._informational,
                 self._started,
-                self._first_byte_ms,
+                None if first_byte_at is None else self._ms(first_byte_at),
                 total_ms,
-                tuple(chunks) if streamed else (),
+                self._pieces() if self._chunks else (),
                 peer,
             )
         )
 
-    def _response_body(self) -> Body:
-        return self._first if self._response_tee is None else self._response_tee.close()
+    def _pieces(self) -> tuple[tuple[int, float], ...]:
+        """Return the moments of the pieces, if the body was a stream."""
+        chunks = self._chunks or ()
+        streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > STREAM_AFTER_MS
+        return tuple(chunks) if streamed else ()
 
     def discard(self) -> None:
         """Forget everything."""
@@ -145,13 +148,9 @@ class Tape:
             if tee is not None:
                 tee.discard()
 
-    def _elapsed_ms(self) -> float:
-        return (time.perf_counter() - self._clock) * 1000
+    def _ms(self, moment: float) -> float:
+        return (moment - self._clock) * 1000
 
 
 def _closed(tee: Tee | None) -> Body:
     return b"" if tee is None else tee.close()
-
-
-def _headers(fields: tuple[FieldLine, ...]) -> Headers:
-    return Headers(fields) if fields else NO_HEADERS

@@ -21,6 +21,7 @@ class TunnelSide(asyncio.Protocol):
     """One end of a tunnel; :func:`join` makes both. The client's end is in the server's books."""
 
     busy = False  # a tunnel has no end to wait for
+    user: str | None = None  # and belongs to no session: nothing of it is recorded
 
     def __init__(self, server: ProxyServer, transport: asyncio.Transport) -> None:
         self.transport = transport

@@ -17,6 +17,7 @@ import msgspec
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction, Request
+from magneto_serge.replay.faults import Faults
 from magneto_serge.replay.misses import Miss, find_miss, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import mask_target
@@ -70,7 +71,7 @@ Decision = Recording | Forward | Miss
 class Stats(msgspec.Struct):
     """What went through a proxy since it started: counts, and bytes of content.
 
-    ``bytes_in`` came from origins, ``bytes_out`` went to clients.
+    ``bytes_in`` came from origins, ``bytes_out`` went to clients; ``faults`` were injected.
     """
 
     requests: int = 0
@@ -79,6 +80,7 @@ class Stats(msgspec.Struct):
     forwarded: int = 0
     missed: int = 0
     failed: int = 0
+    faults: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -104,6 +106,9 @@ class Session:
     ``ignore_hosts`` (``host``, ``host:port`` or shell patterns) are forwarded and never recorded,
     in every mode: the user has named them as not part of the recording.
     """
+
+    pace: Pace | None = None  # when recordings are played; None: at once
+    faults: Faults | None = None
 
     def __init__(
         self,
@@ -132,6 +137,11 @@ class Session:
     def mode(self, mode: Mode) -> None:
         self._mode = mode
         self._policy = policy_for(mode, cassette_exists=self.cassette is not None)
+
+    @property
+    def may_forward(self) -> bool:
+        """Whether anything may reach the network in this mode."""
+        return self._policy.forwards
 
     def ignores(self, host: str, port: int) -> bool:
         """Whether the user asked to leave this host alone."""

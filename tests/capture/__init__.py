@@ -1,0 +1,1 @@
+"""Tests of ``capture``: the process under test, led to the proxy."""
