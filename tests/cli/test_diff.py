@@ -64,6 +64,22 @@ def test_a_header_can_be_ignored() -> None:
     assert "headers" not in invoke("diff", "then", "now", "--ignore-header", "AGE").stdout
 
 
+def test_what_a_path_selects_can_be_ignored() -> None:
+    """In bodies of either side; a path that is none is an error before anything is compared."""
+    options = ("--ignore-header", "age", "--ignore-json-path", "$.plan.seats")
+    assert "0 changed" in invoke("diff", "then", "now", *options).stdout
+    result = invoke("diff", "then", "now", "--ignore-json-path", "plan")
+    assert result.exit_code == 2
+    assert "--ignore-json-path: 'plan' does not start with $" in result.stderr
+
+
+def test_the_shape_alone_can_be_compared() -> None:
+    """Types and members of bodies; header fields as always."""
+    result = invoke("diff", "then", "now", "--shape-only")
+    assert "headers.age" in result.stdout
+    assert "seats\n" not in result.stdout.replace("example/seats\n", "")
+
+
 def test_in_json_it_is_for_programs() -> None:
     """Values are values."""
     found = json.loads(invoke("diff", "then", "now", "--json", "--ignore-header", "age").stdout)

@@ -7,26 +7,24 @@ the same; they are shown because what is behind the mask differs.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import click
-from msgspec import Raw
 
 from magneto_serge.messages import Interaction
 from magneto_serge.replay.comparison import Comparison, Pair, paired
 from magneto_serge.replay.json_comparison import Difference
+from magneto_serge.replay.json_paths import compile_json_paths
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json, reveal_option
+from .marked import Marked, difference_lines, print_marked
 from .progress import tracked
-from .screen import has_colour
 from .transcript import escape_controls, shown_url
 from .units import count
 
 DIFFERENT = 1  # the exit status, as diff has it
-_LONGEST = 500  # characters of one value that are printed; --json has all
 
 
 class _Outcome(NamedTuple):
@@ -41,6 +39,8 @@ class _Outcome(NamedTuple):
 Examples:
   magneto diff github github-new
   magneto diff github github-new --ignore-header date --ignore-header etag
+  magneto diff github github-new --ignore-json-path '$..updated_at'
+  magneto diff github github-new --shape-only
   magneto diff ./old/github.json github --json | jq .changed""",
 )
 @click.argument("a", metavar="A")
@@ -52,6 +52,14 @@ Examples:
     metavar="NAME",
     help="Do not compare this header field; may be repeated.",
 )
+@click.option(
+    "--ignore-json-path",
+    "ignored_paths",
+    multiple=True,
+    metavar="PATH",
+    help="Leave what this JSONPath selects out of JSON bodies; may be repeated.",
+)
+@click.option("--shape-only", is_flag=True, help="Of bodies, compare types and members alone.")
 @folder_option
 @json_option
 @reveal_option
@@ -62,6 +70,8 @@ def diff(
     a: str,
     b: str,
     ignored: tuple[str, ...],
+    ignored_paths: tuple[str, ...],
+    shape_only: bool,
     cassette_dir: str | None,
     as_json: bool,
     reveal: bool,
@@ -73,7 +83,12 @@ def diff(
     """
     files = CassetteFiles(cassette_dir)
     one, other = files.read(a), files.read(b)
-    comparison = Comparison(ignored=[name.lower() for name in ignored], reveal=reveal)
+    comparison = Comparison(
+        ignored=[name.lower() for name in ignored],
+        reveal=reveal,
+        without=compile_json_paths(ignored_paths, "--ignore-json-path") if ignored_paths else None,
+        shape_only=shape_only,
+    )
     pairs = paired(one, other)
     outcomes = [
         _Outcome(pair, found)
@@ -108,19 +123,14 @@ def _print(
     *,
     reveal: bool,
 ) -> None:
-    colour = has_colour(sys.stdout)
     for outcome in outcomes:
-        for mark, text in _lines(outcome, a, b, reveal=reveal):
-            line = f"{mark} {text}".rstrip()
-            if colour and mark != " ":
-                line = click.style(line, fg="red" if mark == "-" else "green")
-            click.echo(line, color=colour)
+        print_marked(_lines(outcome, a, b, reveal=reveal))
     click.echo(_summary(outcomes, equal))
 
 
 def _lines(
     outcome: _Outcome, a: Sequence[Interaction], b: Sequence[Interaction], *, reveal: bool
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Marked]:
     """Yield lines with their marks: ``-``, ``+`` or a space."""
     (one, other), differences = outcome
     if other is None and one is not None:
@@ -130,24 +140,12 @@ def _lines(
     elif one is not None and other is not None:
         numbers = f"#{one + 1}" if one == other else f"#{one + 1}, now #{other + 1},"
         yield " ", f"{numbers} {_title(a[one], reveal=reveal)}"
-        for difference in differences:
-            yield " ", f"    {escape_controls(difference.field)}"
-            yield from (("-", f"    {line}") for line in _value_lines(difference.recorded))
-            yield from (("+", f"    {line}") for line in _value_lines(difference.live))
+        yield from difference_lines(differences)
 
 
 def _title(interaction: Interaction, *, reveal: bool) -> str:
     method = escape_controls(interaction.request.method)
     return f"{method} {shown_url(interaction.request, reveal=reveal)}"
-
-
-def _value_lines(value: str | Raw | None) -> list[str]:
-    if value is None:
-        return []
-    text = bytes(value).decode() if isinstance(value, Raw) else value
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}… and {len(text) - _LONGEST:,} more characters"
-    return escape_controls(text).split("\n")
 
 
 def _summary(outcomes: list[_Outcome], equal: int) -> str:
