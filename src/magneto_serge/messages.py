@@ -109,7 +109,7 @@ def body_size(body: Body) -> int:
 NO_HEADERS = Headers()
 
 
-class Request(msgspec.Struct, gc=False):
+class Request(msgspec.Struct, gc=False, omit_defaults=True):
     """A request as the origin sees it.
 
     ``scheme`` is ``http`` or ``https``, of a WebSocket's opening handshake ``ws`` or ``wss``
@@ -143,7 +143,7 @@ class Request(msgspec.Struct, gc=False):
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-class Response(msgspec.Struct, gc=False):
+class Response(msgspec.Struct, gc=False, omit_defaults=True):
     """A response as the origin sent it. ``reason`` is Latin-1 text of the bytes received."""
 
     status: int
@@ -233,7 +233,7 @@ class Conversation(msgspec.Struct, gc=False):
     close: WebSocketClose | None = None
 
 
-class Interaction(msgspec.Struct, gc=False):
+class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     """One exchange with the world.
 
     ``response`` is None where the failure came before a response head; both are set where the

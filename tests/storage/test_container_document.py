@@ -76,7 +76,7 @@ class Reader:
 
     def body(self, message: Any) -> bytes:
         """Return the bytes of a message's body."""
-        body = message["body"]
+        body = message.get("body", b"")
         if isinstance(body, bytes):
             return body
         word, _, offset = body["path"].partition(":")
@@ -103,10 +103,12 @@ class Reader:
 
 def same(read: Any, recorded: Any, reader: Reader) -> None:
     """Compare a message that was read with the one that was recorded."""
-    for name in ("method", "scheme", "host", "port", "target", "status", "reason", "version"):
+    for name in ("method", "scheme", "host", "port", "target", "status"):
         assert read.get(name) == getattr(recorded, name, None)
+    assert read.get("reason", "") == getattr(recorded, "reason", "")
+    assert read.get("version", "HTTP/1.1") == recorded.version
     for name in ("headers", "trailers"):
-        assert tuple(map(tuple, read[name])) == getattr(recorded, name).raw
+        assert tuple(map(tuple, read.get(name, []))) == getattr(recorded, name).raw
     assert reader.body(read) == recorded.body
 
 
@@ -133,9 +135,9 @@ def test_the_document_is_enough(coding: str) -> None:
         read = reader.interaction(number)
         same(read["request"], recorded.request, reader)
         same(read["response"], recorded.response, reader)
-        for name in ("failure", "started", "first_byte_ms", "total_ms", "peer"):
+        for name in ("started", "first_byte_ms", "total_ms", "peer"):
             assert read[name] == getattr(recorded, name)
-        assert read["informational"] == read["chunks"] == []
+        assert not {"failure", "informational", "chunks"} & read.keys()
     assert reader.find(said[4].request) == [4, 5]
     assert reader.find(exchange("/search?a=1&b=2").request) == [301]
     assert reader.find(exchange("/unknown").request) == []

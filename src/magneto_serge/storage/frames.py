@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -29,6 +29,7 @@ from . import container
 MAGIC = b"magneto\x02"
 FRAME = struct.Struct("<II")
 _OWN_FOLDER = re.compile(r"\.[^/\\\x00]+\.bodies")
+_frame = FRAME.pack
 _HEAD_LIMIT = 65_536  # bytes; it has a name, two numbers and a file name
 
 
@@ -63,7 +64,7 @@ def read_opening(file: BinaryIO) -> Opening:
     size, checksum = layout.unpack(start)[:2]
     payload = file.read(min(size, _HEAD_LIMIT))
     covered = start[FRAME.size :] + payload  # a container's checksum is of kind and coding too
-    if len(payload) < size or zlib.crc32(covered) != checksum:
+    if len(payload) < size or crc32(covered) != checksum:
         return cut
     try:
         head = msgspec.msgpack.decode(payload, type=Head)
@@ -93,7 +94,11 @@ class FrameBuffer:
         self.data = bytearray()
         self._payload = bytearray()
         self._home = home
-        self._encode_into = msgspec.msgpack.Encoder(enc_hook=self._plain).encode_into
+
+        def plain(value: object) -> object:
+            return value.raw if type(value) is Headers else self._plain(value)
+
+        self._encode_into = msgspec.msgpack.Encoder(enc_hook=plain).encode_into
 
     def begin(self, head: Head) -> None:
         """Append the magic and the head."""
@@ -103,14 +108,12 @@ class FrameBuffer:
     def add(self, value: Interaction | Head) -> None:
         """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
-        payload = self._payload
+        payload, data = self._payload, self.data
         self._encode_into(value, payload)
-        self.data += FRAME.pack(len(payload), zlib.crc32(payload))
-        self.data += payload
+        data += _frame(len(payload), crc32(payload))
+        data += payload
 
     def _plain(self, value: object) -> object:
-        if isinstance(value, Headers):
-            return value.raw
         if isinstance(value, Path):
             return value.name if value.parent == self._home else str(value.absolute())
         raise TypeError(f"{type(value).__name__} has no place in a journal")
@@ -162,7 +165,7 @@ class FrameReader:
         if size > self.torn - FRAME.size:
             return None
         payload = self._file.read(size)
-        if len(payload) < size or zlib.crc32(payload) != checksum:
+        if len(payload) < size or crc32(payload) != checksum:
             return None
         self.whole += FRAME.size + size
         return payload

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from magneto_serge.messages import Body, FileBody, Interaction
+from magneto_serge.messages import FileBody, Interaction
 
 from .body_writer import Step
 from .journal import Journal
@@ -39,36 +39,38 @@ class Scribe:
         self._redact = redact
         self._frames = journal.frames
         self._encoded = 0  # interactions in the buffer
+        self._refused = False  # by the disk
 
     def write(self, batch: list[Interaction | Step]) -> None:
         """Write a batch in its order; when this returns it is with the system."""
         for start in range(0, len(batch), SLICE_ITEMS):
             for item in batch[start : start + SLICE_ITEMS]:
-                self._perform(item)
+                if self._refused:
+                    self.lost += isinstance(item, Interaction)
+                    continue
+                try:
+                    if isinstance(item, Interaction):
+                        self._encode(item)
+                    else:
+                        item[0](item[1])
+                except Exception as error:  # noqa: BLE001 - raised at the end of the recording
+                    self.lost += isinstance(item, Interaction)
+                    self._keep(error)
             self._flush()
 
-    def _perform(self, item: Interaction | Step) -> None:
-        if self.error is not None and isinstance(self.error, OSError):
-            self.lost += isinstance(item, Interaction)
-            return
-        try:
-            if isinstance(item, Interaction):
-                self._encode(item)
-            else:
-                item[0](item[1])
-        except Exception as error:  # noqa: BLE001 - kept, and raised at the end of the recording
-            self.lost += isinstance(item, Interaction)
-            self._keep(error)
-
     def _encode(self, interaction: Interaction) -> None:
-        if self._redact is not None:
-            interaction = self._redact(interaction)
-        _check(interaction.request.body)
-        if interaction.response is not None:
-            _check(interaction.response.body)
-        self._frames.add(interaction)
+        redact = self._redact
+        if redact is not None:
+            interaction = redact(interaction)
+        response = interaction.response
+        if type(interaction.request.body) is FileBody:
+            _check(interaction.request.body)
+        if response is not None and type(response.body) is FileBody:
+            _check(response.body)
+        frames = self._frames
+        frames.add(interaction)
         self._encoded += 1
-        if len(self._frames.data) > SLICE:
+        if len(frames.data) > SLICE:
             self._flush()
 
     def _flush(self) -> None:
@@ -86,11 +88,12 @@ class Scribe:
     def _keep(self, error: Exception) -> None:
         if self.error is not None and not isinstance(error, OSError):
             return
+        self._refused = isinstance(error, OSError)
         log.error("recording to %s fails: %s", self._journal.path, error)
         # Without its traceback, whose frames hold on to what was being written.
         self.error = error.with_traceback(None)
 
 
-def _check(body: Body) -> None:
-    if isinstance(body, FileBody) and not body.sha256:
+def _check(body: FileBody) -> None:
+    if not body.sha256:
         raise ValueError(f"the body in {body.path} has not been closed")
