@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from magneto_serge.replay.hooks import on_miss as on_miss
     from magneto_serge.replay.misses import Miss as Miss
     from magneto_serge.replay.modes import Mode as Mode
+    from magneto_serge.replay.templates import register_template_helper as register_template_helper
     from magneto_serge.storage.cassette import Cassette as Cassette
     from magneto_serge.use import use_cassette as use_cassette
 
@@ -49,6 +50,7 @@ _HOMES = {
     "Miss": "replay.misses",
     "Stats": "replay.engine",
     "Cassette": "storage.cassette",
+    "register_template_helper": "replay.templates",
     "Settings": "config",
     "load_settings": "config",
     **dict.fromkeys(("before_record", "before_replay", "on_message", "on_miss"), "replay.hooks"),
