@@ -171,6 +171,14 @@ class MockLoop:
         heapq.heappush(self._timers, timer)
         return timer
 
+    def time(self) -> float:
+        """Return what the clock says, in seconds."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> Later:
+        """Run ``callback`` when the clock has come to ``when``."""
+        return self.call_later(when - self.now, callback, *args)
+
     def create_task(self, work: Coroutine[Any, Any, Any]) -> MockTask:
         """Run a coroutine."""
         return MockTask(self, work)

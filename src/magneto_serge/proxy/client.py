@@ -160,12 +160,14 @@ class ClientConnection(Answering):
     def eof_received(self) -> bool:
         """Answer what was asked before closing, where the transport has a half-close."""
         self._ended = True
-        exchange = self._exchange
-        if self._spool is not None or (exchange is not None and not exchange.request_complete):
-            return False  # the request in hand will never be complete (RFC 9112 §8)
-        if self._pump is not None and self._pump.endless:
+        if self._request_incomplete() or (self._pump is not None and self._pump.endless):
             return False
         return (self.busy or bool(self._backlog)) and self.transport.can_write_eof()
+
+    def _request_incomplete(self) -> bool:
+        """Whether more of the request in hand is needed: its client cannot stop sending now."""
+        exchange = self._exchange  # (RFC 9112 §8)
+        return self._spool is not None or (exchange is not None and not exchange.request_complete)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the books; end what was under way."""
@@ -451,8 +453,8 @@ class ClientConnection(Answering):
         if head is None:
             return
         server.stats.replayed += 1
-        pace = self._session.pace
-        if pace is not None and (latency := pace.latency_for(recording.interaction.request)):
+        pace, request = self._session.pace, self._request
+        if pace is not None and request and (latency := pace.latency_for(request)):
             began = self._asked if latency.from_head else server.loop.time()
             self.wait_for(Playing(self, recording.interaction, latency, began, head.version))
             return
@@ -486,11 +488,17 @@ class ClientConnection(Answering):
             pause.then()
             for event in pause.events:
                 self._dispatch(event)
-            if not self.busy:
+            if self._ended and self._request_incomplete():
+                self.transport.abort()
+            elif not self.busy:
                 self._next()
+            elif not self._backlog:
+                self.gate.release(Hold.BACKLOG)
 
     def _refuse_miss(self, miss: Miss) -> None:
         self.server.missed(miss)
+        if type(self.transport) is DistortedTransport:  # what explains itself comes out right
+            self.transport = self.transport.inner
         head = self._head
         if head is None:
             return

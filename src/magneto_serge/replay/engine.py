@@ -22,6 +22,7 @@ from magneto_serge.replay.misses import Miss, find_miss, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import mask_target
 from magneto_serge.replay.shelves import Recording, Shelves
+from magneto_serge.replay.timing import Pace
 
 MISSES_KEPT = 1000
 
