@@ -6,7 +6,7 @@ for what is written and for what is matched, so both agree about what is a secre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -87,23 +87,32 @@ class Finder:
         self._allowed = allowed if any(allowed) else None
         self._patterns = patterns
         self._functions = functions
-        self._likely: Likely | None = None
+        self._likely: Likely = self._first_asked
+        self._own_rules = bool(patterns or functions)
 
-    def in_body(self, text: bytes) -> list[Find]:
+    def _first_asked(self, text: bytes) -> object:
+        self._likely = likely(self._own)  # not before: it takes some ms to make
+        return self._likely(text)
+
+    def in_body(self, text: bytes) -> Sequence[Find]:
         """Return the secrets of a body without its content coding, in their order."""
-        return self._chosen(text, self._body_says)
+        if self._own_rules or self._likely(text):
+            return self._chosen(text, self._body_says)
+        return ()
 
-    def in_target(self, target: bytes) -> list[Find]:
+    def in_target(self, target: bytes) -> Sequence[Find]:
         """Return the secrets of a request target."""
-        return self._chosen(target, self._query_says)
+        if self._own_rules or self._likely(target):
+            return self._chosen(target, self._query_says)
+        return ()
 
-    def in_binary(self, data: bytes) -> list[Find]:
+    def in_binary(self, data: bytes) -> Sequence[Find]:
         """Return what can be told in bytes that are no text: tokens by their shape."""
-        if not self._is_likely(data):
-            return []
+        if not self._likely(data):
+            return ()
         return self._kept((*by_shape(data), *placeholders_in(data)))
 
-    def in_field(self, name: bytes, value: bytes) -> list[Find]:
+    def in_field(self, name: bytes, value: bytes) -> Sequence[Find]:
         """Return the secrets of a field line's value."""
         lower = name.lower()
         label = lower.decode("latin-1")
@@ -122,20 +131,12 @@ class Finder:
             case FieldKind.SECRET:
                 found = in_secret(value, label)
             case _:
-                return self._chosen(value, self._query_says)
+                return self.in_target(value)
         return self._kept((*found, *self._users(value)))
 
     def _chosen(self, text: bytes, says: Says) -> list[Find]:
-        if not self._is_likely(text):
-            if not (self._patterns or self._functions):
-                return []
-            return self._kept(self._users(text))
-        return self._kept((*in_text(text, says), *self._users(text)))
-
-    def _is_likely(self, text: bytes) -> object:
-        if self._likely is None:
-            self._likely = likely(self._own)
-        return self._likely(text)
+        known = in_text(text, says) if self._likely(text) else ()
+        return self._kept((*known, *self._users(text)))
 
     def _kept(self, found: Iterable[Find]) -> list[Find]:
         allowed = self._allowed

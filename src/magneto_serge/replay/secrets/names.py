@@ -127,7 +127,8 @@ def is_meant(name_says: Meaning, value: bytes) -> bool:
 _NO_VALUE = re.compile(rb"(?i:true|false|null|none|undefined|\*+)")
 _SHORT_NUMBER = re.compile(rb"[0-9]{3,10}")
 _RANDOM = re.compile(rb"[A-Za-z0-9+/_=.~:%-]{16,}")
-_NOT_RANDOM = re.compile(
+_UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_MEANT = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T_ -].*)?"  # a date
     rb"|[0-9.,:+-]+"  # a number, a version, an address, a time
     rb"|(?:https?|wss?|file)(?::|%3[Aa]).*"
@@ -140,14 +141,27 @@ _BITS = 3.0  # a character; English words in a row have less than 3.5, but have 
 def looks_random(value: bytes) -> bool:
     """Tell whether a value has what chosen words have not: 16 characters, letters and digits mixed,
     of some entropy. Dates, versions, paths and addresses of pages do not count."""
-    if not _RANDOM.fullmatch(value) or _NOT_RANDOM.fullmatch(value):
+    if not _RANDOM.fullmatch(value) or _MEANT.fullmatch(value):
         return False
+    if _UUID.fullmatch(value):
+        return True
     longest = max(_PARTS.findall(value), key=len, default=b"")
     if len(longest) < 8 or longest.isdigit():
         return False
     if _is_word(longest) and not any(_is_mixed(part) for part in _PARTS.findall(value)):
         return False
     return entropy(value) >= _BITS
+
+
+def is_chosen_word(value: bytes) -> bool:
+    """Tell whether a value may occur by chance elsewhere: a word, a date, a number, a path."""
+    if _MEANT.fullmatch(value):
+        return True
+    plain = value.isalpha() and (value.islower() or value.istitle() or value.isupper())
+    return plain and len(value) < _LONG_WORD
+
+
+_LONG_WORD = 20  # letters; in the languages of the Web no word in a text is as long as that
 
 
 def _is_word(part: bytes) -> bool:

@@ -7,7 +7,7 @@ common is their *neutral* form, in which every secret and every placeholder is t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -113,10 +113,10 @@ class SecretRules:
             if cookie or self._is_credential(lower):
                 yield from _values("header", self.finder.in_field(name, value))
 
-    def _in_body(self, request: Request) -> tuple[bytes, list[Find]]:
+    def _in_body(self, request: Request) -> tuple[bytes, Sequence[Find]]:
         body = request.body
         if not body or isinstance(body, FileBody):
-            return b"", []
+            return b"", ()
         coding = coding_of(request.headers)
         content = body if coding is None else decode(coding, body, LARGEST)
         if content is None:

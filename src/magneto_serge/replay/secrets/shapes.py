@@ -130,7 +130,7 @@ JWT = re.compile(
 # RFC 7468 §10 and its relatives. What is between the lines is the secret; a torn one ends nowhere.
 PEM = re.compile(
     rb"(-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----)"
-    rb"((?:[^-]|-(?!----))*+)(?:-----END [A-Z0-9 ]{3,40}-----)?"
+    rb"((?:[^-]|-(?!----)){0,32768}+)(?:-----END [A-Z0-9 ]{3,40}-----)?"
 )
 
 UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
