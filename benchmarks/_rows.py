@@ -37,11 +37,11 @@ class Stage:
 Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
 
 
-def _ours(mode: str, *, reverse: bool) -> Start:
+def _ours(mode: str, *options: str, reverse: bool) -> Start:
     def start(stage: Stage, name: str) -> Program:
         cassette = {"passthrough": [], "record": [name], "replay": ["answers"]}[mode]
         form = ["--reverse", f"http://{stage.authority}"] if reverse else []
-        return _programs.magneto(name, [mode, *cassette, *form], stage.folder)
+        return _programs.magneto(name, [mode, *cassette, *form, *options], stage.folder)
 
     return start
 
@@ -88,6 +88,17 @@ ROWS = [
             ("replay", "nginx answering", 0.3),
         )
         for reverse in (True, False)
+    ),
+    # What it costs to keep what is forwarded, in each format.
+    *(
+        Row(
+            f"magneto record {format} --reverse",
+            _ours("record", "--format", format, reverse=True),
+            records=True,
+            beside="magneto passthrough --reverse",
+            target=0.85,
+        )
+        for format in ("json", "msgpack", "msgpack.zst")
     ),
 ]
 

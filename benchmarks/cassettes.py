@@ -1,13 +1,18 @@
-"""What cassettes cost: opening, the first interaction, their size, and starting to record them.
+"""What cassettes cost: opening, the first interaction, their size, and recording them.
 
 Opening is measured in a process of its own, with everything imported before, so that the memory is
 the cassette's and not the interpreter's. Files are in the page cache. The interactions are those of
 a JSON API, made from a fixed seed: pages of a few things each, with the fields that such servers
 send, some of them random as they are in life.
+
+Reading is compared with VCR.py reading the same from YAML, both in this process, by turns. Many
+interactions are recorded in a process of its own, as fast as the disk takes them; its memory is
+read before the first one, and at its highest until the cassette is there.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import statistics
@@ -15,12 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks import _report
-from magneto_serge import Headers, Interaction, Request, Response
+from benchmarks import _report, _vcr
+from benchmarks._programs import BenchmarkError
+from magneto_serge import Cassette, Headers, Interaction, Request, Response
 from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.store import CassetteStore
 
@@ -47,19 +53,68 @@ print(opened - began, asked - opened, found - asked, resident() - before)
 """
 
 
+_RECORDING = """
+import sys, threading
+from pathlib import Path
+from magneto_serge import Headers, Interaction, Request, Response
+from magneto_serge.storage.store import CassetteStore
+
+def memory(field):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+
+folder, format, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+store = CassetteStore(Path(folder), format=format, fsync="never")
+fields = Headers.of(("Content-Type", "text/plain"), ("Content-Length", "1024"))
+sent = Headers.of(("Host", "api.example.com"), ("Accept", "*/*"))
+
+def record(name, count):
+    recorder = store.recorder(name)
+    for number in range(count):
+        request = Request("GET", "https", "api.example.com", 443, f"/{number}", sent)
+        body = b"%01024d" % number
+        recorder.record(Interaction(request, Response(200, "OK", fields, body), started=1.7e9))
+        if recorder.congested:
+            drained = threading.Event()
+            recorder.when_drained(drained.set)
+            drained.wait()
+    return recorder
+
+record("warm", 2000).finish(replace=True)
+Path("/proc/self/clear_refs").write_text("5")
+before = memory("VmRSS")
+recorder = record("many", count)
+recorder._stop()  # what is queued is written
+recorded = memory("VmHWM") - before
+path = recorder.finish(replace=True)
+print(recorded, memory("VmHWM") - before, path.stat().st_size)
+"""
+
+
 @dataclass(frozen=True)
 class Figure:
-    """One measurement, and the most that it may be."""
+    """One measurement, and the most (or the ``least``) that it may be."""
 
     name: str
     value: float
     unit: str
     target: float | None = None
+    least: bool = False
 
     @property
     def holds(self) -> bool | None:
         """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.value <= self.target
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.least else self.value <= self.target
+
+    @property
+    def limit(self) -> str:
+        """The target, for the report."""
+        if self.target is None:
+            return ""
+        return f"{'>=' if self.least else '<='} {self.target:g}"
 
 
 def api(count: int, *, things: int = 12) -> Iterator[Interaction]:
@@ -164,10 +219,21 @@ def recording(folder: Path, format: str, repeats: int) -> list[Figure]:
         recorder.finish(replace=True)
         ended.append(time.perf_counter() - start)
     what = f"recording 100 interactions as {format}, no fsync"
-    limit = 5 if format.startswith("msgpack") else None
     return [
         Figure(f"begin {what}", statistics.median(began[1:]) * 1000, "ms", 1),
-        Figure(f"end {what}", statistics.median(ended[1:]) * 1000, "ms", limit),
+        Figure(f"end {what}", statistics.median(ended[1:]) * 1000, "ms", 5),
+    ]
+
+
+def recording_many(folder: Path, format: str, count: int) -> list[Figure]:
+    """Measure how much memory it takes to record ``count`` interactions of 1 KB."""
+    command = [sys.executable, "-c", _RECORDING, str(folder), format, str(count)]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    recorded, saved, size = map(int, done.stdout.split())
+    what = f"{count:,} interactions of 1 KB, {size / 1e6:.0f} MB of {format}"
+    return [
+        Figure(f"memory while recording {what}", recorded / 1e6, "MB", 20),
+        Figure(f"memory until they are saved, {what}", saved / 1e6, "MB", 20),
     ]
 
 
@@ -177,17 +243,43 @@ def reading(folder: Path) -> list[Figure]:
     figures = []
     for format in FORMATS:
         path = CassetteStore(folder, format=format, fsync="never").save("read", said)
-        from magneto_serge import Cassette
-
-        start = time.perf_counter()
-        with Cassette.open(path) as cassette:
-            count = sum(1 for _ in cassette)
-        took = time.perf_counter() - start
-        figures.append(Figure(f"read {count:,} interactions of {format}", took * 1000, "ms"))
+        took = _timed(lambda path: sum(1 for _ in Cassette.open(path)), path)
+        figures.append(Figure(f"read {len(said):,} interactions of {format}", took * 1000, "ms"))
     return figures
 
 
-def run(largest: int, repeats: int) -> list[Figure]:
+def _timed(read: Callable[[Path], object], path: Path) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    read(path)
+    return time.perf_counter() - start
+
+
+def beside_vcr(folder: Path, count: int, repeats: int) -> list[Figure]:
+    """Measure reading ``count`` interactions beside VCR.py; nothing where that is not installed."""
+    try:
+        version = _vcr.version()
+    except BenchmarkError as error:
+        _report.say(str(error))
+        return []
+    said = list(api(count, things=3))
+    ours = CassetteStore(folder, format="json", fsync="never").save("beside", said)
+    theirs = folder / "beside.yaml"
+    _vcr.write(theirs, said)
+    pairs = [
+        (_timed(lambda path: Cassette.open(path)[:], ours), _timed(_vcr.read, theirs))
+        for _ in range(repeats)
+    ]
+    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = statistics.median(b / a for a, b in pairs)
+    return [
+        Figure(f"read {count:,} interactions of JSON, all of them", mine * 1000, "ms"),
+        Figure(f"VCR.py {version} reading the same from YAML, libYAML", other * 1000, "ms"),
+        Figure("times as fast as VCR.py", ratio, "x", 20, least=True),
+    ]
+
+
+def run(largest: int, repeats: int, many: int = 200_000) -> list[Figure]:
     """Make all measurements."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
@@ -198,7 +290,11 @@ def run(largest: int, repeats: int) -> list[Figure]:
         figures += sizes(folder)
         for format in ("json", "msgpack", "msgpack.zst"):
             figures += recording(folder, format, repeats)
+        if Path("/proc/self/clear_refs").exists():
+            for format in ("json", "msgpack", "msgpack.zst"):
+                figures += recording_many(folder, format, many)
         figures += reading(folder)
+        figures += beside_vcr(folder, 10_000, 3)
     return figures
 
 
@@ -209,13 +305,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--largest", type=int, default=100_000, help="interactions of the largest (100,000)"
     )
+    parser.add_argument(
+        "--many", type=int, default=200_000, help="interactions recorded at once (200,000)"
+    )
     options = parser.parse_args(argv)
-    figures = run(options.largest, options.repeats)
+    figures = run(options.largest, options.repeats, options.many)
     rows = [
         [
             each.name,
             f"{each.value:.2f} {each.unit}",
-            "" if each.target is None else f"<= {each.target:g}",
+            each.limit,
             _report.verdict(each.holds),
         ]
         for each in figures

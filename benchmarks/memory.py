@@ -168,7 +168,7 @@ def recording_many(stage: Stage) -> list[Figure]:
         raise BenchmarkError(f"{kept:,} of {stage.exchanges + RECORDINGS:,} are in the cassette")
     what = f"record: {stage.exchanges:,} exchanges"
     return [
-        Figure(f"{what}, growth", growth, 64 * MIB),
+        Figure(f"{what}, growth", growth, 20 * 10**6),
         Figure(f"{what}, peak until the cassette is saved", program.peak_rss),
     ]
 

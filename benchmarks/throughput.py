@@ -91,11 +91,11 @@ def measure_undisturbed(
 
 
 def _check_recording(stage: Stage, name: str, requests: int) -> None:
-    cassette = stage.folder / "cassettes" / f"{name}.json"
-    if not cassette.exists():
+    found = list((stage.folder / "cassettes").glob(f"{name}.*"))
+    if not found:
         raise BenchmarkError("no cassette was written")
-    kept = recorded(cassette)
-    cassette.unlink()
+    kept = recorded(found[0])
+    found[0].unlink()
     if kept < requests:
         raise BenchmarkError(f"{requests} exchanges, but {kept} in the cassette")
 

@@ -1,0 +1,75 @@
+"""Figures as drawings: lines over a measured quantity, in panels beside each other, as SVG.
+
+What every benchmark needs and no more: a panel has lines, a line has points, axes may be
+logarithmic. Text stays text in the SVG, so that it can be searched, and the same figures give the
+same file, so that a diff shows what changed. matplotlib is of the development dependencies; it is
+imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+MARKERS = "osD^vPX"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One series: its ``name`` for the legend, and points from left to right."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One diagram. ``x`` and ``y`` say what stands on the axes, with the unit; ``limit`` is drawn
+    as a dashed line, for a target."""
+
+    title: str
+    x: str
+    y: str
+    lines: Sequence[Line]
+    log_x: bool = False
+    log_y: bool = False
+    limit: float | None = None
+
+
+def draw(path: Path, title: str, panels: Sequence[Panel]) -> None:
+    """Write ``panels`` beside each other to the SVG file ``path``; the legend is of the first.
+
+    Raises OSError.
+    """
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "magneto", "font.size": 9})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        1, len(panels), figsize=(4 * len(panels), 3.4), squeeze=False, layout="constrained"
+    )
+    figure.suptitle(title)
+    for panel, axis in zip(panels, axes[0], strict=True):
+        for number, line in enumerate(panel.lines):
+            axis.plot(
+                *zip(*line.points, strict=True),
+                label=line.name,
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=4,
+                linewidth=1.2,
+            )
+        if panel.limit is not None:
+            axis.axhline(panel.limit, color="#888888", linestyle="--", linewidth=1)
+        axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
+        axis.set_xscale("log" if panel.log_x else "linear")
+        axis.set_yscale("log" if panel.log_y else "linear")
+        axis.grid(visible=True, which="major", linewidth=0.3)
+    axes[0][0].legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    pyplot.close(figure)
