@@ -145,3 +145,26 @@ def test_a_remote_folder_shows_no_credentials() -> None:
     """The text of a URL, which messages show, has neither user nor password."""
     assert str(RemoteFolder("sftp://user:word@host/a@b")) == "sftp://***@host/a@b"
     assert str(RemoteFolder("s3://bucket/a@b")) == "s3://bucket/a@b"
+
+
+@pytest.mark.parametrize(
+    ("value", "textual", "rules"),
+    [
+        ("recorded", False, ("recorded",)),
+        (["/slow fixed:10", "recorded"], False, ("/slow fixed:10", "recorded")),
+        ("/slow uniform:1,2; recorded;", True, ("/slow uniform:1,2", "recorded")),
+        ("a;b", False, ("a;b",)),
+        ([], False, ()),
+        ("", False, ()),
+    ],
+)
+def test_rules_are_one_or_several(value: object, textual: bool, rules: tuple[str, ...]) -> None:
+    """A rule may stand alone, several are a list, and in the environment a semicolon parts them."""
+    assert convert("latency", value, "here", textual=textual) == rules
+
+
+@pytest.mark.parametrize("value", [5, ["fixed:1", 5], ["fixed:\n1"], None])
+def test_rules_are_texts(value: object) -> None:
+    """What is no line of text is no rule."""
+    with pytest.raises(ConfigError, match="GET /pay"):
+        convert("faults", value, "here")

@@ -61,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exact_bodies: bool = False
     redact: bool = True
     memory_limit: int = 4 * 1024 * 1024
+    latency: tuple[str, ...] = ()
+    latency_seed: int = 0
+    faults: tuple[str, ...] = ()
+    fault_seed: int = 0
     max_connections: int = 10_000
     max_header_size: int = 65_536
     log_level: str = "warning"

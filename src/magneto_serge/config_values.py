@@ -92,6 +92,18 @@ def _names(value: Any, textual: bool) -> tuple[str, ...]:
     return tuple(_text(each, textual) for each in value)
 
 
+def _rules(value: Any, textual: bool) -> tuple[str, ...]:
+    """Take rules apart; what a rule may say is checked by whoever compiles it."""
+    if isinstance(value, str):
+        value = value.split(";") if textual else (value,)
+    if not isinstance(value, Iterable):
+        raise ValueError
+    rules = [each.strip() if isinstance(each, str) else each for each in value]
+    if not all(isinstance(each, str) and each.isprintable() for each in rules):
+        raise ValueError
+    return tuple(filter(None, rules))
+
+
 def _choice(*words: str) -> Rule:
     def convert(value: Any, textual: bool) -> str:
         if not isinstance(value, str) or value.lower() not in words:
@@ -211,6 +223,10 @@ RULES: dict[str, Rule] = {
     "exact_bodies": _FLAG,
     "redact": _FLAG,
     "memory_limit": _size(0),
+    "latency": Rule("a rule such as 'recorded' or 'GET /slow* fixed:200', or a list", _rules),
+    "latency_seed": _integer(0, 2**63 - 1),
+    "faults": Rule("a rule such as 'GET /pay* 503 20%', or a list of such", _rules),
+    "fault_seed": _integer(0, 2**63 - 1),
     "max_connections": _integer(1, 1_000_000),
     "max_header_size": _size(1024),
     "log_level": _choice(*LOG_LEVELS),

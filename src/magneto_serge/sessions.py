@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Protocol
 from magneto_serge.config import Settings
 from magneto_serge.errors import ConfigError, MagnetoError
 from magneto_serge.replay.engine import Session
+from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact, without_proxy_fields
+from magneto_serge.replay.timing import pace_of
 
 if TYPE_CHECKING:
     from magneto_serge.storage.recorder import Recorder
@@ -78,6 +80,8 @@ class CassetteSession:
         self.replay = Session(
             cassette, mode, ignore_hosts=settings.ignore_hosts, redacted=settings.redact
         )
+        self.replay.pace = pace_of(settings.latency, settings.latency_seed)
+        self.replay.faults = faults_of(settings.faults, settings.fault_seed)
         try:
             self._equip(mode)
         except BaseException:

@@ -42,6 +42,7 @@ LISTENING, ORIGINS, CASSETTES, LIMITS, OUTPUT = (
     "Limits",
     "Output",
 )
+TIMING = "Time and faults"
 
 FLAGS = (
     Flag("port", ("-p", "--port"), LISTENING, "Port to listen on [8888]; 0 picks one.", "PORT"),
@@ -132,6 +133,26 @@ FLAGS = (
         "A larger body goes to a file of its own beside the cassette [4M].",
         "SIZE",
     ),
+    Flag(
+        "latency",
+        ("--latency",),
+        TIMING,
+        "When recordings are replayed: none, recorded, fixed:MS, scale:PERCENT or a distribution, "
+        "for all or after a route, 'GET /slow* fixed:200'; may be repeated.",
+        "RULE",
+        repeatable=True,
+    ),
+    Flag("latency_seed", ("--latency-seed",), TIMING, "Of what --latency draws [0].", "N"),
+    Flag(
+        "faults",
+        ("--fault",),
+        TIMING,
+        "Let requests go wrong: 'GET /pay* 503 20%', a route, effects and a probability; may be "
+        "repeated.",
+        "RULE",
+        repeatable=True,
+    ),
+    Flag("fault_seed", ("--fault-seed",), TIMING, "Of what --fault draws [0].", "N"),
     Flag("upstream_ca", ("--upstream-ca",), ORIGINS, "Trust this CA (PEM) as well.", "FILE"),
     Flag(
         "insecure",
