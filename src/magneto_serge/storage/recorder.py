@@ -33,7 +33,7 @@ from .body_writer import BodySink, BodyWriter, Step
 from .frames import FrameBuffer
 from .journal import Frames, Journal, advice
 from .names import CassettePaths
-from .scribe import Redact, Scribe
+from .scribe import Prepare, Redact, Scribe
 
 if TYPE_CHECKING:
     from .ahead import Ahead
@@ -51,9 +51,10 @@ INTERACTION = 1024  # bytes assumed for an interaction without its bodies
 class Recorder:
     """One recording of one cassette; from ``CassetteStore.recorder``.
 
-    ``changing`` is entered while the cassette takes the older one's place.
+    ``changing`` is entered while the cassette takes the older one's place. ``prepare`` is applied
+    to each interaction before ``redact``; None: it is not recorded.
 
-    ``count`` is the number of interactions accepted. All methods may be called from any thread.
+    All methods may be called from any thread.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Recorder:
         rules: BodyRules,
         redact: Redact | None,
         *,
+        prepare: Prepare | None = None,
         fsync: str = "finish",
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.count = 0
+        self._accepted = 0
         self._changing = changing
         self._paths = paths
         self._rules = rules
@@ -74,7 +76,7 @@ class Recorder:
         self._journal = Journal.open(
             paths.journal, name, self._frames_for, flushed=fsync == "always"
         )
-        self._scribe = Scribe(self._journal, redact)
+        self._scribe = Scribe(self._journal, redact, prepare)
         self._ahead: Ahead | None = None
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
@@ -104,6 +106,16 @@ class Recorder:
         self._side_files = SideFiles(self._paths.bodies, bodies)
         return ContainerFrames(self._paths.format.coding, self._side_files)
 
+    @property
+    def left_out(self) -> int:
+        """The number of interactions accepted that are not recorded, because a user said so."""
+        return self._scribe.left_out
+
+    @property
+    def count(self) -> int:
+        """The number of interactions accepted and not left out."""
+        return self._accepted - self._scribe.left_out
+
     def record(self, interaction: Interaction) -> None:
         """Take one interaction; never blocks, never raises. Nothing is taken after the end."""
         size = INTERACTION
@@ -118,7 +130,7 @@ class Recorder:
         with self._lock:
             if self._ended:
                 return
-            self.count += 1
+            self._accepted += 1
             self._queue.append(interaction)
             self._queued += size
             if self._queued > self._wake_above:

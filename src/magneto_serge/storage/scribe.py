@@ -23,18 +23,23 @@ SLICE = 256 * 1024  # bytes encoded before a write
 SLICE_ITEMS = 64  # and interactions: about 0.3 ms of the interpreter lock
 
 Redact = Callable[[Interaction], Interaction]
+Prepare = Callable[[Interaction], Interaction | None]
 
 
 class Scribe:
-    """Writes to ``journal``; ``redact`` is applied to each interaction first.
+    """Writes to ``journal``; ``prepare`` and then ``redact`` are applied to each interaction first.
 
     ``error`` is what went wrong, ``lost`` the number of interactions that are not in the journal
-    because of it.
+    because of it; ``left_out`` the number of those for which ``prepare`` has returned None.
     """
 
-    def __init__(self, journal: Journal, redact: Redact | None) -> None:
+    def __init__(
+        self, journal: Journal, redact: Redact | None, prepare: Prepare | None = None
+    ) -> None:
         self.error: Exception | None = None
         self.lost = 0
+        self.left_out = 0
+        self._prepare = prepare
         self._journal = journal
         self._redact = redact
         self._frames = journal.frames
@@ -59,6 +64,12 @@ class Scribe:
             self._flush()
 
     def _encode(self, interaction: Interaction) -> None:
+        if self._prepare is not None:
+            prepared = self._prepare(interaction)
+            if prepared is None:
+                self.left_out += 1
+                return
+            interaction = prepared
         redact = self._redact
         if redact is not None:
             interaction = redact(interaction)

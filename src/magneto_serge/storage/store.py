@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .assemble import Texts
     from .recorder import Recorder
     from .recover import Recovery
-    from .scribe import Redact
+    from .scribe import Prepare, Redact
 
 
 log = logging.getLogger("magneto_serge")
@@ -126,13 +126,15 @@ class CassetteStore:
         with self.open(name, verify=verify) as cassette:
             return cassette[:]
 
-    def recorder(self, name: str, *, redact: Redact | None = None) -> Recorder:
+    def recorder(
+        self, name: str, *, redact: Redact | None = None, prepare: Prepare | None = None
+    ) -> Recorder:
         """Begin to record the cassette ``name``; nothing of an older one is touched yet.
 
-        When it is finished an older one in another format goes. ``redact`` is applied to each
-        interaction before it reaches the disk, in another thread. Raises CassetteBusyError where it
-        is being recorded already, CassetteError where the folder cannot be written to, or the older
-        cassette is there twice.
+        When it is finished an older one in another format goes. ``prepare`` (None: it is not to be
+        recorded) and then ``redact`` are applied to each interaction before it reaches the disk, in
+        another thread. Raises CassetteBusyError where it is being recorded already, CassetteError
+        where the folder cannot be written to, or the older cassette is there twice.
         """
         from .recorder import Recorder  # replaying need not wait for what recording imports
 
@@ -145,6 +147,7 @@ class CassetteStore:
             canonical_name(name),
             self._rules,
             redact,
+            prepare=prepare,
             fsync=self._fsync,
             changing=lambda: self.changing(name),
         )
