@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "prune": ("prune", "prune", "Remove the cassettes that were recorded long ago."),
     "convert": ("convert", "convert", "Write a cassette in another format."),
     "recover": ("convert", "recover", "Make a cassette of what a crash has left."),
+    "import": ("importing", "import_recordings", "Make cassettes of other tools' recordings."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }

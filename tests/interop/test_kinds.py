@@ -1,0 +1,42 @@
+"""Which format a file is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magneto_serge.errors import CassetteError
+from magneto_serge.interop.kinds import KINDS, UnknownKindError
+
+from .files import take
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {}, {"interactions": 3}, {"name": "package", "version": "1.0.0"}, {"log": "x"},
+        [1, 2], [{"a": 1}], {"req": 1, "res": 2}, "just text", b"\x7fELF\0", "",
+        {"openapi": "3.0.0", "paths": {}}, {"interactions": [{"request": {"url": 1, "uri": 2}}]},
+    ],
+)  # fmt: skip
+def test_what_is_no_recording(content: Any, tmp_path: Path) -> None:
+    """It is said to be none, not read as an empty one."""
+    with pytest.raises(UnknownKindError, match="vcrpy"):
+        take(tmp_path, content)
+
+
+def test_a_kind_can_be_forced(tmp_path: Path) -> None:
+    """Whatever the file looks like; what it is not then shows."""
+    held = {"interactions": [{"request": {"url": "http://h/"}, "response": {"status": 200}}]}
+    assert take(tmp_path, held, kind="vcrpy").only.request.url == "http://h/"
+    with pytest.raises(CassetteError):
+        take(tmp_path, b"\xff\xff", kind="mitmproxy")
+
+
+def test_each_kind_has_its_module() -> None:
+    """And says what it cannot tell."""
+    for kind in KINDS.values():
+        assert callable(kind.importer.interactions)
+        assert kind.cannot
