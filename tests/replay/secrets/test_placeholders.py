@@ -60,7 +60,7 @@ def test_a_uuid_is_one_of_version_4() -> None:
     """What parses UUIDs parses it."""
     value = uuid.UUID(placeholder(12, Look.UUID).decode())
     assert value.version == 4
-    assert value.int % 100 == 0x12
+    assert str(value).endswith("0012")
 
 
 def test_basic_credentials_and_the_inside_of_a_key_decode() -> None:
@@ -70,7 +70,7 @@ def test_basic_credentials_and_the_inside_of_a_key_decode() -> None:
 
 
 def test_the_prefix_of_a_service_stays() -> None:
-    """Clients and people tell by it what a token is; what looks alike without being one has none."""
+    """Clients and people tell by it what a token is; half a token has none."""
     assert placeholder(1, Look.PLAIN, b"ghp_" + b"a1B2" * 9) == b"ghp_REDACTED-1"
     assert is_placeholder(b"ghp_REDACTED-1")
     assert placeholder(1, Look.PLAIN, b"ghp_short") == b"REDACTED-1"

@@ -19,7 +19,7 @@ from .tokens import OTHERS, example
 def test_a_token_is_known_by_its_shape(shape: Shape) -> None:
     """Anywhere in a text, all of it, and it keeps its prefix."""
     for prefix in shape.prefixes:
-        token = example(prefix, shape, random.Random(prefix))  # noqa: S311 - examples
+        token = example(prefix, shape, random.Random(prefix))
         text = b'say "%s", please' % token
         assert [find.value for find in by_shape(text)] == [token]
         assert token.startswith(prefix_of(token))

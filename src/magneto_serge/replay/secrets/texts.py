@@ -78,7 +78,9 @@ def in_text(text: bytes, says: Says) -> Iterator[Find]:
 
 def is_meant(says: Meaning, value: bytes) -> bool:
     """Tell whether a value is a secret by its name, or a placeholder in the place of one."""
-    return says is not Meaning.NOTHING and (is_secret(says, value) or is_placeholder(value))
+    return says is not Meaning.NOTHING and (
+        is_secret(says, value) or is_placeholder(value) or prefix_of(value) != b""
+    )
 
 
 def placeholders_in(text: bytes) -> Iterator[Find]:
