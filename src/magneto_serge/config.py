@@ -60,6 +60,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stable: bool = False
     exact_bodies: bool = False
     redact: bool = True
+    record_only: tuple[str, ...] = ()
+    record_except: tuple[str, ...] = ()
+    record_combine: str = "all"
+    scripts: tuple[Path, ...] = ()
+    hooks: tuple[str, ...] = ()
+    templates: bool = False
+    template_env: tuple[str, ...] = ()
+    template_seed: int | None = None
+    map_hosts: tuple[str, ...] = ()
+    set_headers: tuple[str, ...] = ()
+    rewrite: tuple[str | dict[str, Any], ...] = ()
     memory_limit: int = 4 * 1024 * 1024
     latency: tuple[str, ...] = ()
     latency_seed: int = 0
@@ -234,4 +245,6 @@ def _from_table(table: Mapping[str, object], file: Path) -> dict[str, Any]:
     for name, value in found.items():
         if isinstance(value, Path):
             found[name] = file.parent / value
+        elif name == "scripts":
+            found[name] = tuple(file.parent / each for each in value)
     return found

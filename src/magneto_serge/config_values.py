@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .config_shaping import read_items, read_paths, read_rules, read_seed
 from .errors import ConfigError
 
 MODES = ("auto", "record", "replay", "hybrid", "passthrough")
@@ -222,6 +223,17 @@ RULES: dict[str, Rule] = {
     "stable": _FLAG,
     "exact_bodies": _FLAG,
     "redact": _FLAG,
+    "record_only": Rule('a list of conditions, such as "host=api.* method=GET"', read_items),
+    "record_except": Rule('a list of conditions, such as "path=/health"', read_items),
+    "record_combine": _choice("all", "any"),
+    "scripts": Rule("a list of paths of Python files", read_paths),
+    "hooks": Rule("a list of names of installed hooks, or *", _names),
+    "templates": _FLAG,
+    "template_env": Rule("a list of names of environment variables", _names),
+    "template_seed": Rule("a whole number", read_seed, optional=True),
+    "map_hosts": Rule("a list of HOST=HOST[:PORT]", read_items),
+    "set_headers": Rule("a list of [WAY:] NAME: VALUE", read_items),
+    "rewrite": Rule("a list of rules: texts, or tables", read_rules),
     "memory_limit": _size(0),
     "latency": Rule("a rule such as 'recorded' or 'GET /slow* fixed:200', or a list", _rules),
     "latency_seed": _integer(0, 2**63 - 1),

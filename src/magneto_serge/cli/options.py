@@ -44,6 +44,8 @@ LISTENING, ORIGINS, CASSETTES, LIMITS, OUTPUT = (
 )
 TIMING = "Time and faults"
 
+SHAPING = "Shaping"
+
 FLAGS = (
     Flag("port", ("-p", "--port"), LISTENING, "Port to listen on [8888]; 0 picks one.", "PORT"),
     Flag("host", ("--host",), LISTENING, "Address to listen on [127.0.0.1].", "ADDRESS"),
@@ -153,6 +155,93 @@ FLAGS = (
         repeatable=True,
     ),
     Flag("fault_seed", ("--fault-seed",), TIMING, "Of what --fault draws [0].", "N"),
+    Flag(
+        "record_only",
+        ("--record-only",),
+        SHAPING,
+        "Record what this is about: 'host=api.* method=GET', no-media, no-analytics, api-only, "
+        "success-only; may be repeated.",
+        "CONDITION",
+        repeatable=True,
+    ),
+    Flag(
+        "record_except",
+        ("--record-except",),
+        SHAPING,
+        "Do not record what this is about; may be repeated.",
+        "CONDITION",
+        repeatable=True,
+    ),
+    Flag(
+        "record_combine",
+        ("--record-combine",),
+        SHAPING,
+        "Whether all conditions of --record-only must hold, or any [all].",
+        "HOW",
+    ),
+    Flag(
+        "scripts",
+        ("--script",),
+        SHAPING,
+        "Python file with hooks (before_record, before_replay, on_miss, on_message); may be "
+        "repeated.",
+        "FILE",
+        repeatable=True,
+    ),
+    Flag(
+        "hooks",
+        ("--hook",),
+        SHAPING,
+        "Hooks that an installed package offers, by name, or * for all; may be repeated.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "templates",
+        ("--templates/--no-templates",),
+        SHAPING,
+        "Render the interactions that their cassette marks as templates [off].",
+    ),
+    Flag(
+        "template_env",
+        ("--template-env",),
+        SHAPING,
+        "Let templates see this variable of the environment; may be repeated.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "template_seed",
+        ("--template-seed",),
+        SHAPING,
+        "Make templates deterministic.",
+        "N",
+    ),
+    Flag(
+        "map_hosts",
+        ("--map-host",),
+        SHAPING,
+        "Send what is for a host to another one, FROM=[http://]HOST[:PORT]; may be repeated.",
+        "FROM=TO",
+        repeatable=True,
+    ),
+    Flag(
+        "set_headers",
+        ("--set-header",),
+        SHAPING,
+        "Set a header field, or remove it where VALUE is empty; on the way to-server (the "
+        "default), to-client or to-cassette; may be repeated.",
+        "[WAY:] NAME: VALUE",
+        repeatable=True,
+    ),
+    Flag(
+        "rewrite",
+        ("--rewrite",),
+        SHAPING,
+        "Rewrite messages: 'to-client type=json body s/REGEX/TEXT/'; may be repeated.",
+        "RULE",
+        repeatable=True,
+    ),
     Flag("upstream_ca", ("--upstream-ca",), ORIGINS, "Trust this CA (PEM) as well.", "FILE"),
     Flag(
         "insecure",
