@@ -1,0 +1,1 @@
+"""Tests of ``testing``: the rooms of the pytest plugin."""

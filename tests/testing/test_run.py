@@ -1,0 +1,76 @@
+"""The proxy of a test run, and the sessions in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magneto_serge.errors import ReplayMissError
+from magneto_serge.proxy.server import ProxyServer
+from magneto_serge.replay.misses import Miss
+from magneto_serge.testing.run import OpenSession, Run, shared
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """A run whose proxy pretends to listen."""
+
+    async def start(server: ProxyServer) -> None:
+        server.port = 4001
+
+    async def stop(server: ProxyServer) -> None:
+        pass
+
+    monkeypatch.setattr(ProxyServer, "start", start)
+    monkeypatch.setattr(ProxyServer, "stop", stop)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAGNETO_DATA_DIR", str(tmp_path / "data"))
+    run = Run()
+    yield run
+    run.close()
+
+
+def opened(run: Run, test: str = "test_x.py::test_y") -> OpenSession:
+    """Open a session that records."""
+    return run.open(test, "tape", (), {"mode": "record"})
+
+
+def test_one_proxy_for_all(run: Run) -> None:
+    """The proxy starts with the first session, and serves the next ones too."""
+    first = opened(run)
+    first.close()
+    proxy = run.proxy
+    second = opened(run)
+    assert run.proxy is proxy
+    assert second.session.key != first.session.key
+    second.close()
+
+
+def test_what_happened_is_noted(run: Run) -> None:
+    """A session leaves one record, however often it is closed."""
+    session = opened(run)
+    session.close(outcome="failed", save=False)
+    session.close()
+    [record] = run.results.records
+    assert (record.test, record.mode, record.outcome) == ("test_x.py::test_y", "record", "failed")
+    assert record.cassette.endswith("cassettes/tape.json")
+    run.forget()
+    assert run.results.records == []
+
+
+def test_misses_are_raised(run: Run) -> None:
+    """A refused request is an error with its explanation; none is none."""
+    session = opened(run)
+    session.raise_misses()
+    miss = Miss("GET", "http://api.test/", "Because.", "Do this.")
+    session.session.replay.misses.append(miss)
+    with pytest.raises(ReplayMissError, match=r"(?s)1 request.*GET http://api\.test/.*Because\."):
+        session.raise_misses()
+    session.close()
+
+
+def test_shared_run() -> None:
+    """All of a process share one."""
+    assert shared() is shared()
