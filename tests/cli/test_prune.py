@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .recorded import FOLDER, exchange, invoke, record
+from magneto_serge.storage import play_report
+
+from .recorded import FOLDER, exchange, invoke, load, record, urls
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -68,3 +70,73 @@ def test_an_age_must_be_said() -> None:
     """There is no default for removing."""
     assert invoke("prune").exit_code == 2
     assert "no cassette is as old as that" in invoke("prune", "--older-than", "1d").stderr
+
+
+def report(**plays: list[int]) -> str:
+    """Write a report of these cassettes of the folder, and return its name."""
+    for name, counts in plays.items():
+        play_report.add(Path("plays.json"), FOLDER / f"{name}.json", counts)
+    return "plays.json"
+
+
+@pytest.fixture
+def used(here: Path) -> None:
+    """Three cassettes: two interactions, one, and one."""
+    record("partly", exchange(), exchange("https://b.example/"))
+    record("whole", exchange())
+    record("never", exchange(body=b"x" * 5000))
+
+
+@pytest.mark.usefixtures("used")
+def test_what_no_report_has_played_is_shown() -> None:
+    """How many interactions of how many; nothing is removed unasked."""
+    result = invoke("prune", "--unused", report(partly=[0, 2], whole=[1]))
+    assert result.exit_code == 0
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["NAME", "UNUSED", "OF"],
+        ["never", "1", "1"],
+        ["partly", "1", "2"],
+    ]
+    assert "--yes removes 2 interactions, and 1 cassette with them" in result.stderr
+    assert len(load("partly")) == 2
+
+
+@pytest.mark.usefixtures("used")
+def test_what_no_report_has_played_goes() -> None:
+    """Interactions, and cassettes of which nothing is left, with their side files."""
+    result = invoke("prune", "--unused", report(partly=[0, 2], whole=[1]), "--yes")
+    assert "magneto: removed 2 interactions, and 1 cassette with them" in result.stderr
+    assert names() == ["partly.json", "whole.json"]
+    assert urls("partly") == ["https://b.example/"]
+    again = invoke("prune", "--unused", report(partly=[0], whole=[1]))
+    assert "partly stays as it is: it has 1 interactions, and 2 when" in again.stderr
+
+
+@pytest.mark.usefixtures("used")
+def test_reports_are_added_up() -> None:
+    """An interaction is unused only where nobody played it; in use and not played from is used."""
+    report(partly=[1, 0], whole=[1])
+    Path("ours.json").write_text(
+        '{"version": 1, "cassettes": {"cassettes/partly.json": [0, 1]},'
+        ' "sessions": [{"test": "t", "cassette": "cassettes/never.json"}], "totals": {}}'
+    )
+    result = invoke("prune", "--unused", "plays.json", "--unused", "ours.json", "--yes")
+    assert "everything was played" in result.stderr
+    assert names() == ["never.bodies", "never.json", "partly.json", "whole.json"]
+
+
+def test_a_report_is_needed() -> None:
+    """A file that is none is named; both questions at once are none."""
+    assert invoke("prune", "--unused", "x", "--older-than", "1d").exit_code == 2
+    result = invoke("prune", "--unused", "plays.json")
+    assert result.exit_code == 2
+    assert "cannot read the play report plays.json: No such file" in result.stderr
+
+
+def test_a_damaged_cassette_is_never_unused() -> None:
+    """It stays, and is named."""
+    record("broken", exchange()).write_text("{")
+    result = invoke("prune", "--unused", report(other=[1]), "--yes")
+    assert result.exit_code == 3
+    assert "broken.json" in result.stderr
+    assert names() == ["broken.json"]

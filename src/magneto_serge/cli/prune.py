@@ -1,14 +1,20 @@
-"""`magneto prune`: remove the cassettes that were recorded too long ago.
+"""`magneto prune`: remove what is too old, or what nothing has played.
 
-A cassette is as old as its newest interaction, whatever the dates of its files: a checkout makes
-those anew. One that does not say when it was recorded has no age and stays; so does one that cannot
-be read. Without ``--yes`` nothing is removed, only shown.
+By age whole cassettes go. A cassette is as old as its newest interaction, whatever the dates of its
+files: a checkout makes those anew. One that does not say when it was recorded has no age and stays;
+so does one that cannot be read.
+
+By use interactions go, and cassettes of which nothing is left. An interaction is unused only where
+no report has it played; a cassette that has been recorded since its report was written stays as it
+is, because the report speaks of others. Without ``--yes`` nothing is removed, only shown.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -26,8 +32,10 @@ _AGE = re.compile(r"(\d{1,6})\s*([hdwy])", re.IGNORECASE)
 _SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0, "y": 365 * 86_400.0}
 
 
-def _seconds(ctx: click.Context, parameter: click.Parameter, value: str) -> float:
+def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """Read ``90d``: hours, days, weeks or years of 365 days (a click callback)."""
+    if value is None:
+        return None
     found = _AGE.fullmatch(value.strip())
     if found is None:
         raise click.BadParameter(f"{value!r} is no age: write 12h, 90d, 6w or 1y.", ctx, parameter)
@@ -42,35 +50,83 @@ class _Old(NamedTuple):
     size: int
 
 
+class _Unused(NamedTuple):
+    """A cassette with interactions to remove; ``kept`` are the positions, from 0, that stay."""
+
+    name: str
+    length: int
+    kept: list[int]
+
+
 @click.command(
     epilog="""\b
 Examples:
   magneto prune --older-than 90d         show what would be removed
-  magneto prune --older-than 90d --yes   remove it""",
+  magneto prune --older-than 90d --yes   remove it
+  magneto replay github --play-report plays.json -- pytest
+  magneto prune --unused plays.json      show what the tests did not ask for""",
 )
 @click.option(
     "--older-than",
     "age",
     callback=_seconds,
-    required=True,
     metavar="AGE",
     help="Recorded before: 12h, 90d, 6w or 1y ago.",
+)
+@click.option(
+    "--unused",
+    "reports",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="REPORT",
+    help="Not played by any run that wrote to this report; may be repeated.",
 )
 @click.option("-y", "--yes", is_flag=True, help="Remove them; otherwise they are only shown.")
 @folder_option
 @click.pass_context
-def prune(ctx: click.Context, /, age: float, yes: bool, cassette_dir: str | None) -> None:
-    """Remove the cassettes that were recorded long ago.
+def prune(
+    ctx: click.Context,
+    /,
+    age: float | None,
+    reports: tuple[Path, ...],
+    yes: bool,
+    cassette_dir: str | None,
+) -> None:
+    """Remove cassettes that were recorded long ago, or interactions that nothing plays.
 
-    A cassette is as old as its newest interaction. Without --yes nothing is removed.
+    A cassette is as old as its newest interaction. What was played is in reports that runs write
+    (--play-report) and the pytest plugin does; a cassette that no report names is unused as a
+    whole, so let the reports be of complete runs. Without --yes nothing is removed.
     """
+    if (age is None) == (not reports):
+        ctx.fail("Say what to remove: --older-than AGE, or --unused REPORT.")
     files = CassetteFiles(cassette_dir)
-    old, unreadable = _older_than(files, time.time() - age)
+    if age is not None:
+        unreadable = _by_age(files, time.time() - age, yes=yes)
+    else:
+        unreadable = _by_use(files, reports, yes=yes)
+    ctx.exit(CassetteError.exit_code if unreadable else 0)
+
+
+# --- by age ---------------------------------------------------------------------------------------
+
+
+def _by_age(files: CassetteFiles, limit: float, *, yes: bool) -> bool:
+    old, unreadable = _older_than(files, limit)
     if old:
         columns = (Column("NAME"), Column("RECORDED"), Column("SIZE", right=True))
         print_table(columns, [(name, moment(at), size(space)) for name, at, space in old])
-    _conclude(files, old, yes=yes)
-    ctx.exit(CassetteError.exit_code if unreadable else 0)
+    many = count(len(old), "cassette")
+    space = size(sum(each.size for each in old))
+    if not old:
+        click.echo("magneto: no cassette is as old as that", err=True)
+    elif not yes:
+        click.echo(f"magneto: nothing was removed; --yes removes {many}, {space}", err=True)
+    else:
+        for each in old:
+            files.remove(each.name)
+        click.echo(f"magneto: removed {many}, {space}", err=True)
+    return unreadable
 
 
 def _older_than(files: CassetteFiles, limit: float) -> tuple[list[_Old], bool]:
@@ -90,14 +146,61 @@ def _older_than(files: CassetteFiles, limit: float) -> tuple[list[_Old], bool]:
     return old, unreadable
 
 
-def _conclude(files: CassetteFiles, old: list[_Old], *, yes: bool) -> None:
-    many = count(len(old), "cassette")
-    space = size(sum(each.size for each in old))
-    if not old:
-        click.echo("magneto: no cassette is as old as that", err=True)
+# --- by use ---------------------------------------------------------------------------------------
+
+
+def _by_use(files: CassetteFiles, reports: tuple[Path, ...], *, yes: bool) -> bool:
+    from magneto_serge.storage.play_report import read
+
+    plays = read(reports)
+    unused: list[_Unused] = []
+    unreadable = False
+    names = files.names()
+    for name in tracked(names, "Reading", len(names)):
+        try:
+            unused += _unplayed(files, name, plays)
+        except CassetteError as error:
+            unreadable = True
+            click.echo(f"magneto: {error}", err=True)
+    if unused:
+        columns = (Column("NAME"), Column("UNUSED", right=True), Column("OF", right=True))
+        rows = [(name, f"{length - len(kept):,}", f"{length:,}") for name, length, kept in unused]
+        print_table(columns, rows)
+    _conclude(files, unused, yes=yes)
+    return unreadable
+
+
+def _unplayed(files: CassetteFiles, name: str, plays: dict[Path, list[int]]) -> Iterator[_Unused]:
+    """Yield what is to be removed of a cassette, if there is anything."""
+    path = files.path(name).absolute()
+    with files.read(name) as cassette:
+        length = len(cassette)
+    counts = plays.get(path)
+    if counts is None:
+        yield _Unused(name, length, [])
+    elif counts and len(counts) != length:
+        click.echo(
+            f"magneto: {name} stays as it is: it has {length} interactions, and {len(counts)} when"
+            " the report was written",
+            err=True,
+        )
+    elif not all(counts):
+        yield _Unused(name, length, [at for at, played in enumerate(counts) if played])
+
+
+def _conclude(files: CassetteFiles, unused: list[_Unused], *, yes: bool) -> None:
+    many = count(sum(each.length - len(each.kept) for each in unused), "interaction")
+    whole = sum(not each.kept for each in unused)
+    what = f"{many}, and {count(whole, 'cassette')} with them" if whole else many
+    if not unused:
+        click.echo("magneto: everything was played", err=True)
     elif not yes:
-        click.echo(f"magneto: nothing was removed; --yes removes {many}, {space}", err=True)
+        click.echo(f"magneto: nothing was removed; --yes removes {what}", err=True)
     else:
-        for each in old:
-            files.remove(each.name)
-        click.echo(f"magneto: removed {many}, {space}", err=True)
+        for name, _, kept in unused:
+            if kept:
+                cassette = files.take(name)
+                files.write(str(cassette.path), map(cassette.__getitem__, kept), replace=True)
+            else:
+                files.remove(name)
+        click.echo(f"magneto: removed {what}", err=True)
