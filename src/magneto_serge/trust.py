@@ -28,6 +28,7 @@ class Trust:
         self._authority: Authority | None = None
         self._leaves: LeafCache | None = None
         self._upstream: ssl.SSLContext | None = None
+        self._variables: dict[tuple[str | None, ...], dict[str, str]] = {}
 
     @property
     def data_dir(self) -> Path:
@@ -74,7 +75,20 @@ class Trust:
         return client_context(self.authority)
 
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment that makes a child trust us, and writes the file it names."""
+        """Return the environment that makes a child trust us, and write the file it names.
+
+        A file that was written for the same environment is not looked at again: a run of tests
+        asks for each test (0.8 ms).
+        """
+        from magneto_serge.tls.bundle import TRUST_VARIABLES
+
+        named = tuple(environ.get(name) for name in TRUST_VARIABLES)
+        with self._lock:
+            if named not in self._variables:
+                self._variables[named] = self._written(environ)
+            return dict(self._variables[named])
+
+    def _written(self, environ: Mapping[str, str]) -> dict[str, str]:
         from magneto_serge.tls.bundle import trust_variables, write_bundle
 
         bundle = write_bundle(self.authority, self.data_dir, environ)

@@ -55,6 +55,8 @@ def _seen() -> dict[str, str]:
 def before() -> Mapping[str, str]:
     """Return the environment as it is without the layers: what the user has set."""
     with _lock:
+        if not _before:
+            return os.environ
         environ = dict(os.environ)
         for name, value in _before.items():
             environ.pop(name, None)
