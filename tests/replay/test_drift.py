@@ -180,8 +180,8 @@ def test_a_request_that_was_never_recorded_is_new() -> None:
 def test_secrets_are_taken_out_of_both_sides() -> None:
     """What was redacted is held against what was not."""
 
-    def neutral(interaction: Interaction) -> Interaction:
-        return answer(b"neutral")
+    def neutral(one: Interaction, other: Interaction) -> tuple[Interaction, Interaction]:
+        return answer(b"neutral"), answer(b"neutral")
 
     rules = DriftRules(neutral=neutral)
     assert judge(answer(b"REDACTED"), 1, answer(b"s3cret"), rules).outcome is Outcome.SAME

@@ -111,13 +111,13 @@ class Verdict(msgspec.Struct, frozen=True):
 class DriftRules(msgspec.Struct, frozen=True):
     """How to compare. ``headers``: names of fields, in lower case; ``*`` is a wildcard.
 
-    ``neutral`` returns an interaction without its secrets, so that one that was redacted when it
-    was recorded can be held against one that was not.
+    ``neutral`` takes the secrets out of the recorded and the live exchange, so that one that was
+    redacted can be held against one that was not.
     """
 
     headers: tuple[str, ...] = DEFAULT_HEADERS
     bodies: BodyRules = BodyRules()
-    neutral: Callable[[Interaction], Interaction] | None = None
+    neutral: Callable[[Interaction, Interaction], tuple[Interaction, Interaction]] | None = None
 
 
 def judge(
@@ -134,7 +134,7 @@ def judge(
     if (silence := _silence(recorded, live)) is not None:
         return Verdict(Outcome.UNREACHABLE, method, url, number, (), silence, took)
     if rules.neutral is not None:
-        recorded, live = rules.neutral(recorded), rules.neutral(live)
+        recorded, live = rules.neutral(recorded, live)
     found = tuple(differences(recorded, live, rules))
     return Verdict(Outcome.CHANGED if found else Outcome.SAME, method, url, number, found, "", took)
 
