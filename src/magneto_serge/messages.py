@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -233,6 +234,12 @@ class Conversation(msgspec.Struct, gc=False):
     close: WebSocketClose | None = None
 
 
+# What a cassette may say: no more than a date can be, and some thirty thousand years.
+Moment = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     """One exchange with the world.
 
@@ -251,10 +258,10 @@ class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     response: Response | None = None
     failure: Failure | None = None
     informational: tuple[Response, ...] = ()
-    started: float = 0.0
-    first_byte_ms: float | None = None
-    total_ms: float = 0.0
-    chunks: tuple[tuple[int, float], ...] = ()
+    started: Moment = 0.0
+    first_byte_ms: Milliseconds | None = None
+    total_ms: Milliseconds = 0.0
+    chunks: tuple[tuple[Size, Milliseconds], ...] = ()
     peer: str = ""
     websocket: Conversation | None = None
     template: bool = False

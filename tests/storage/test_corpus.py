@@ -12,14 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magneto_serge.errors import CassetteError
+from magneto_serge.messages import Interaction, Request, Response
 from magneto_serge.storage.cassette import Cassette
+from magneto_serge.storage.frames import FrameBuffer, Head
+from magneto_serge.storage.recover import recover
+from magneto_serge.storage.store import CassetteStore
 
 # fuzzing/ is not part of the package: it is found beside src/, from wherever pytest was called.
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT))
 
-from fuzzing.fuzz_cassette import CORPUS, fault, variants  # noqa: E402 - the path comes first
+from fuzzing import atheris_cassette  # noqa: E402 - the path comes first
+from fuzzing.fuzz_cassette import CORPUS, fault, variants  # noqa: E402
 
+ASKED = Request("GET", "http", "h", 80, "/")
 FILES = sorted(CORPUS.iterdir())
 
 
@@ -49,3 +55,32 @@ def test_damage_of_any_kind(seed: int) -> None:
             path.write_bytes(data)
             wrong = fault(path)
             assert wrong is None, wrong
+
+
+@pytest.mark.parametrize("how", range(5))
+def test_the_corpus_behind_checksums(how: int) -> None:
+    """What breaks nothing as a file breaks nothing in a compressed one, a container, a journal."""
+    for path in FILES:
+        atheris_cassette.target(bytes([how]) + path.read_bytes())
+
+
+def test_seeds_of_the_fuzzer() -> None:
+    """They are whole, so that what it mangles comes far; nothing is an input too."""
+    for seed in (*atheris_cassette.seeds(), b""):
+        atheris_cassette.target(seed)
+
+
+@pytest.mark.parametrize("started", [1e300, -1.0, float("nan"), float("inf")])
+def test_a_moment_that_is_no_date(tmp_path: Path, started: float) -> None:
+    """In a journal or a container it is named, as what it is: not of this version."""
+    found = Interaction(ASKED, Response(200), started=started)
+    frames = FrameBuffer(tmp_path)
+    frames.begin(Head("tape", 1, 0.0, ".x.bodies"))
+    frames.add(found)
+    journal = tmp_path / ".tape.journal"
+    journal.write_bytes(frames.data)
+    with pytest.raises(CassetteError, match=r"interaction 1: not one of this version \(Expected"):
+        recover(journal, tmp_path / "tape.json")
+    path = CassetteStore(tmp_path, format="msgpack").save("tape", [found])
+    with pytest.raises(CassetteError, match=r"tape.msgpack: byte \d+: .*started"):
+        Cassette.open(path)[0]

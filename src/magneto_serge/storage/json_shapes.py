@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from magneto_serge.messages import FailureKind
+from magneto_serge.messages import FailureKind, Milliseconds, Size
 
 from .body_forms import StoredBody
 
@@ -78,9 +78,9 @@ class StoredInteraction(_Stored):
     informational: list[StoredResponse] = []
     failure: StoredFailure | UnsetType = UNSET
     started: datetime = EPOCH
-    first_byte_ms: float | UnsetType = UNSET
-    total_ms: float = 0.0
-    chunks: list[tuple[int, float]] = []
+    first_byte_ms: Milliseconds | UnsetType = UNSET
+    total_ms: Milliseconds = 0.0
+    chunks: list[tuple[Size, Milliseconds]] = []
     peer: str = ""
     template: bool = False
 
