@@ -204,9 +204,11 @@ class MagnetoProxy:
         """
         if self._state == "stopped":
             self._running()
-        chosen = mode_of(mode if mode is not None else self.settings.mode)
+        settings = self.settings.for_cassette(name)
+        chosen = mode_of(mode if mode is not None else settings.mode)
         self._end_session()
-        session = CassetteSession(name, chosen, self.settings, self._store, self)
+        store = self._store if settings is self.settings else store_of(settings)
+        session = CassetteSession(name, chosen, settings, store, self)
         self._session, self._server.session = session, session.replay
 
     def session(
@@ -215,12 +217,14 @@ class MagnetoProxy:
         mode: Mode | str | None = None,
         *,
         key: str | None = None,
+        more: tuple[str, ...] = (),
         **overrides: Any,
     ) -> CassetteSession:
         """Open one more session, for the clients that name it, beside all others.
 
         Its ``url`` and ``env()`` are this proxy's with the user name ``key`` in it (made from the
-        cassette's name unless given); ``overrides`` are settings, of this session alone. What is
+        cassette's name unless given); ``overrides`` are settings, of this session alone; the
+        cassettes named in ``more`` are replayed as if they stood at the end of this one. What is
         still under way when it is finished is refused from then on, and never served from another
         session. Raises as :meth:`use` does, ConfigError for a key in use, and in reverse mode,
         where clients have no way to name a session.
@@ -233,10 +237,11 @@ class MagnetoProxy:
         if ":" in key or not key or key in self._named:
             state = "is in use" if key in self._named else "cannot be used: it is a user name"
             raise ConfigError(f"The session key {key!r} {state}; choose another")
-        settings = _replace(self.settings, overrides) if overrides else self.settings
-        store = store_of(settings) if overrides else self._store
+        settings = self.settings.for_cassette(name)
+        settings = _replace(settings, overrides) if overrides else settings
+        store = self._store if settings is self.settings else store_of(settings)
         chosen = mode_of(mode if mode is not None else settings.mode)
-        session = CassetteSession(name, chosen, settings, store, self, key)
+        session = CassetteSession(name, chosen, settings, store, self, key, more)
         self._named[key] = session
         self._server.open_session(key, session.replay)
         return session
@@ -392,13 +397,11 @@ _KEY = re.compile(r"[^A-Za-z0-9._-]+")  # what a user name in a URL had better n
 
 
 def _replace(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
-    import msgspec
-
     unknown = overrides.keys() - set(settings.__struct_fields__)
     if unknown:
         raise ConfigError(f"There is no such setting: {', '.join(sorted(unknown))}")
     values = {name: convert(name, value, f"argument {name}") for name, value in overrides.items()}
-    return msgspec.structs.replace(settings, **values)
+    return settings.changed(values)
 
 
 def _origin_of(url: str) -> Origin:

@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from .config_matching import MatchRoute
 from .config_values import HOSTS, RULES, RemoteFolder, convert
 from .errors import ConfigError
 
@@ -60,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stable: bool = False
     exact_bodies: bool = False
     redact: bool = True
+    redact_headers: tuple[str, ...] = ()
+    redact_query: tuple[str, ...] = ()
+    redact_fields: tuple[str, ...] = ()
+    redact_patterns: tuple[str, ...] = ()
+    redact_allow: tuple[str, ...] = ()
     record_only: tuple[str, ...] = ()
     record_except: tuple[str, ...] = ()
     record_combine: str = "all"
@@ -71,6 +77,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     map_hosts: tuple[str, ...] = ()
     set_headers: tuple[str, ...] = ()
     rewrite: tuple[str | dict[str, Any], ...] = ()
+    match_on: tuple[str, ...] = ("default",)
+    ignore_query: tuple[str, ...] = ()
+    ignore_headers: tuple[str, ...] = ()
+    ignore_json_paths: tuple[str, ...] = ()
+    url_patterns: tuple[str, ...] = ()
+    ignore_url: tuple[str, ...] = ()
+    ignore_body: tuple[str, ...] = ()
+    match_credentials: str = "presence"
+    routes: tuple[MatchRoute, ...] = ()
+    ignore_localhost: bool = False
+    repeats: str = "last"
+    unplayed: str = "ignore"
+    cassettes: dict[str, dict[str, Any]] = {}  # msgspec copies it
     memory_limit: int = 4 * 1024 * 1024
     latency: tuple[str, ...] = ()
     latency_seed: int = 0
@@ -82,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     quiet: bool = False
     port_file: Path | None = None
+    play_report: Path | None = None
 
     def __post_init__(self) -> None:
         if self.reverse is None and self.proxy_auth is None and not is_loopback(self.host):
@@ -101,6 +121,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
         return user_data_path("magneto-serge")
 
+    def for_cassette(self, name: str) -> Settings:
+        """Return the settings of one cassette: those of the tables whose name or pattern it has.
+
+        Of several, a later one comes first, and one with the very name before all others.
+        """
+        from fnmatch import fnmatchcase
+
+        values: dict[str, Any] = {}
+        for pattern, table in sorted(self.cassettes.items(), key=lambda each: each[0] == name):
+            if pattern == name or fnmatchcase(name, pattern):
+                values |= table
+        return msgspec.structs.replace(self, **values) if values else self
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """Return these settings with others for ``values``, which hold for every cassette too."""
+        tables = _without(self.cassettes, values)
+        return msgspec.structs.replace(self, **{"cassettes": tables, **values})
+
 
 def load_settings(
     overrides: Mapping[str, object],
@@ -117,9 +155,22 @@ def load_settings(
     environ = os.environ if environ is None else environ
     values = _from_ambient_proxies(environ)
     values |= _from_file(Path.cwd() if start is None else start)
-    values |= _from_environment(environ)
-    values |= _converted(overrides.items(), lambda name: f"argument {name}")
-    return Settings(**values)
+    nearer = _from_environment(environ)
+    nearer |= _converted(overrides.items(), lambda name: f"argument {name}")
+    # What is said nearer than in the file holds for every cassette, whatever the file says of it.
+    if "cassettes" in values:
+        values["cassettes"] = _without(values["cassettes"], nearer)
+    return Settings(**{**values, **nearer})
+
+
+def _without(
+    tables: Mapping[str, Mapping[str, Any]], names: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    dropped = frozenset(names)
+    return {
+        cassette: {name: value for name, value in table.items() if name not in dropped}
+        for cassette, table in tables.items()
+    }
 
 
 def is_loopback(host: str) -> bool:

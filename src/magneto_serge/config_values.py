@@ -14,10 +14,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .config_matching import (
+    UnusableError,
+    read_cassettes,
+    read_lines,
+    read_matchers,
+    read_names,
+    read_routes,
+)
 from .config_shaping import read_items, read_paths, read_rules, read_seed
 from .errors import ConfigError
 
-MODES = ("auto", "record", "replay", "hybrid", "passthrough")
+MODES = ("auto", "record", "replay", "strict", "hybrid", "passthrough")
 FORMATS = ("json", "msgpack", "json.gz", "json.zst", "msgpack.gz", "msgpack.zst")
 FSYNC = ("always", "finish", "never")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -223,6 +231,11 @@ RULES: dict[str, Rule] = {
     "stable": _FLAG,
     "exact_bodies": _FLAG,
     "redact": _FLAG,
+    "redact_headers": Rule("a list of names of header fields", read_names),
+    "redact_query": Rule("a list of names of query items", read_names),
+    "redact_fields": Rule("a list of names of members of JSON and items of forms", read_names),
+    "redact_patterns": Rule("a list of regular expressions", read_lines),
+    "redact_allow": Rule("a list of names, values and /patterns/ of values", read_lines),
     "record_only": Rule('a list of conditions, such as "host=api.* method=GET"', read_items),
     "record_except": Rule('a list of conditions, such as "path=/health"', read_items),
     "record_combine": _choice("all", "any"),
@@ -234,6 +247,23 @@ RULES: dict[str, Rule] = {
     "map_hosts": Rule("a list of HOST=HOST[:PORT]", read_items),
     "set_headers": Rule("a list of [WAY:] NAME: VALUE", read_items),
     "rewrite": Rule("a list of rules: texts, or tables", read_rules),
+    "match_on": Rule(
+        "matchers (method, path, ..., headers:NAME) or a preset (strict, default, lenient,"
+        " path-only)",
+        read_matchers,
+    ),
+    "ignore_query": Rule("a list of names of query items", read_names),
+    "ignore_headers": Rule("a list of names of header fields", read_names),
+    "ignore_json_paths": Rule("a list of JSONPath queries", read_lines),
+    "url_patterns": Rule("a list of URL patterns such as /users/{id}", read_lines),
+    "ignore_url": Rule("a list of regular expressions", read_lines),
+    "ignore_body": Rule("a list of regular expressions", read_lines),
+    "match_credentials": _choice("presence", "ignore"),
+    "routes": Rule("a list of routes", read_routes),
+    "ignore_localhost": _FLAG,
+    "repeats": _choice("last", "cycle", "refuse"),
+    "unplayed": _choice("ignore", "warn", "fail"),
+    "cassettes": Rule("tables of settings by the names of cassettes", read_cassettes),
     "memory_limit": _size(0),
     "latency": Rule("a rule such as 'recorded' or 'GET /slow* fixed:200', or a list", _rules),
     "latency_seed": _integer(0, 2**63 - 1),
@@ -245,6 +275,7 @@ RULES: dict[str, Rule] = {
     "log_format": _choice(*LOG_FORMATS),
     "quiet": _FLAG,
     "port_file": _FILE,
+    "play_report": _FILE,
 }
 
 
@@ -255,6 +286,8 @@ def convert(name: str, value: object, source: str, *, textual: bool = False) -> 
         return None
     try:
         return rule.convert(value, textual)
+    except UnusableError as error:
+        raise ConfigError(f"{source}: {error}") from None
     except (ValueError, RuntimeError):  # RuntimeError: expanduser of an unknown user
         shown = "the value given" if rule.secret else repr(value)
         raise ConfigError(f"{source}: {shown} cannot be used; expected {rule.accepted}") from None

@@ -4,12 +4,14 @@
 
     MagnetoError                     exit code 1
     ├── ConfigError                  exit code 2   a setting, flag or name that cannot be used
+    │   └── MatcherError                           a matcher of the user's own that has raised
     ├── CassetteError                exit code 3   a cassette that cannot be read, written or found
     │   ├── CassetteNotFoundError
     │   └── CassetteBusyError                      another process is recording it
     ├── CertificateError             exit code 4   a CA or leaf that cannot be made, read or used
     ├── ProxyError                   exit code 5   the proxy cannot start, or was used after its end
     ├── ReplayMissError              exit code 6   replay refused at least one request
+    ├── NetworkBlockedError                        a test tried what --block-network forbids
     └── ProtocolError                              bytes that are not the HTTP we accept
         ├── ClientProtocolError                    from the client: we answer with ``status``
         └── UpstreamProtocolError                  from the origin: we answer 502
@@ -32,6 +34,10 @@ class ConfigError(MagnetoError):
     """A setting, flag or name that cannot be used; names the setting and what is accepted."""
 
     exit_code = 2
+
+
+class MatcherError(ConfigError):
+    """A matcher of the user's has raised, or its key cannot be hashed; says which and where."""
 
 
 class CassetteError(MagnetoError):
@@ -64,6 +70,10 @@ class ReplayMissError(MagnetoError):
     """Replay refused at least one request; the message lists the misses."""
 
     exit_code = 6
+
+
+class NetworkBlockedError(MagnetoError):
+    """A connection that ``--block-network`` refuses; names the line of the test that tried."""
 
 
 class ProtocolError(MagnetoError):

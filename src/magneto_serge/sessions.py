@@ -9,25 +9,33 @@ cursor and misses of its own, so tests that run at the same time do not see each
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from magneto_serge.config import Settings
-from magneto_serge.errors import ConfigError, MagnetoError
+from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
+from magneto_serge.messages import Request
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.redaction import redact, without_proxy_fields
+from magneto_serge.replay.rules import compile_rules
+from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.timing import pace_of
 
 if TYPE_CHECKING:
+    from magneto_serge.replay.shelf import Repeats
+    from magneto_serge.replay.shelves import Shelves
     from magneto_serge.storage.recorder import Recorder
     from magneto_serge.storage.store import CassetteStore
 
 log = logging.getLogger("magneto_serge")
+
+_REQUESTS_KEPT = 100_000
 
 
 class Door(Protocol):
@@ -58,7 +66,8 @@ class CassetteSession:
     """One cassette in use; from :meth:`MagnetoProxy.session`, or a proxy's own.
 
     ``key`` is the user name in the proxy's URL that chooses it, None for the proxy's own.
-    ``cassette`` None means none in use: only passthrough lets anything by then. In ``with`` it is
+    ``cassette`` None means none in use: only passthrough lets anything by then. What the cassettes
+    named in ``more`` hold is replayed as if it stood at the end of it. In ``with`` a session is
     finished at the end. Raises as :meth:`MagnetoProxy.use` does.
     """
 
@@ -70,15 +79,24 @@ class CassetteSession:
         store: CassetteStore,
         door: Door,
         key: str | None = None,
+        more: tuple[str, ...] = (),
     ) -> None:
         self.settings = settings
         self.key = key
+        self._more = more
+        self._stored = 0  # interactions of the cassette itself
         self._store = store
         self._door = door
         self._recorder: Recorder | None = None
         self._replace = False
+        self._reported = False
+        self._rules = compile_rules(settings)
         self.replay = Session(
-            cassette, mode, ignore_hosts=settings.ignore_hosts, redacted=settings.redact
+            cassette,
+            mode,
+            ignore_hosts=settings.ignore_hosts,
+            ignore_localhost=settings.ignore_localhost,
+            repeats=cast("Repeats", settings.repeats),
         )
         self.replay.pace = pace_of(settings.latency, settings.latency_seed)
         self.replay.faults = faults_of(settings.faults, settings.fault_seed)
@@ -122,6 +140,45 @@ class CassetteSession:
         """The number of interactions recorded."""
         return 0 if self._recorder is None else self._recorder.count
 
+    @property
+    def play_counts(self) -> list[int]:
+        """How often each interaction of the cassette was replayed, in recorded order.
+
+        Empty where nothing is to be replayed.
+        """
+        shelves = self.replay.cassette
+        return [] if shelves is None else shelves.play_counts[: self._stored]
+
+    @property
+    def replayed(self) -> int:
+        """The number of answers that came from the cassette."""
+        return sum(self.play_counts)
+
+    @property
+    def all_played(self) -> bool:
+        """Whether every interaction of the cassette was replayed at least once."""
+        return all(self.play_counts)
+
+    def watch(self) -> None:
+        """Keep the requests that come from now on, for :attr:`requests`."""
+        if self.replay.seen is None:
+            self.replay.seen = deque(maxlen=_REQUESTS_KEPT)
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests that came since :meth:`watch`, whatever became of them; the last 100,000.
+
+        A session that this process is led to is watched.
+        """
+        return list(self.replay.seen or ())
+
+    def recorded_request(self, number: int) -> Request:
+        """Return the request of an interaction of the cassette, numbered from 1."""
+        shelves = self.replay.cassette
+        if shelves is None:
+            raise CassetteError("no cassette is being replayed")
+        return shelves.at(number).interaction.request
+
     # --- how to reach it -------------------------------------------------------------------
 
     @property
@@ -160,7 +217,11 @@ class CassetteSession:
         """
         self._door.forget(self)
         recorder, self._recorder = self._recorder, None
-        return None if recorder is None else recorder.finish(replace=self._replace)
+        saved = None if recorder is None else recorder.finish(replace=self._replace)
+        if self.settings.play_report is not None and not self._reported:
+            self._reported = True
+            self._report_plays(recorder.count if recorder is not None else 0)
+        return saved
 
     def abort(self) -> None:
         """Serve no more, and forget what was recorded; an older cassette stays as it was."""
@@ -168,6 +229,16 @@ class CassetteSession:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.abort()
+
+    def _report_plays(self, recorded: int) -> None:
+        """Add to the play report; what was recorded counts as played."""
+        file, path = self.settings.play_report, self.cassette_path
+        if file is None or path is None or (self.replay.cassette is None and not recorded):
+            return
+        from magneto_serge.storage.play_report import add
+
+        counts = [] if recorded and self._replace else self.play_counts
+        add(file, path, counts + [1] * recorded)
 
     def leave(self, error: BaseException | None) -> None:
         """Finish; an error already on its way is not covered up by one of ours."""
@@ -206,7 +277,7 @@ class CassetteSession:
         exists = self._store.exists(name)
         policy = policy_for(mode, cassette_exists=exists)
         if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
-            session.cassette = self._store.open(name).shelves()
+            session.cassette = self._shelves(name)
         if policy.keeps:
             if self._recorder is None:
                 self._recorder = self._store.recorder(
@@ -215,6 +286,16 @@ class CassetteSession:
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces
         session.mode = mode
+
+    def _shelves(self, name: str) -> Shelves:
+        shelves = self._store.open(name).shelves(
+            rules=self._rules, secrets=SecretRules() if self.settings.redact else None
+        )
+        self._stored = len(shelves)
+        for other in self._more:
+            for interaction in self._store.load(other):
+                shelves.add(interaction)
+        return shelves
 
 
 def mode_of(value: Mode | str) -> Mode:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from magneto_serge.config import Settings
 from magneto_serge.messages import Body, FileBody, Headers, Interaction, Request, Response
 from magneto_serge.replay.engine import FORWARD, FORWARD_AND_KEEP, Decision, Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.rules import DEFAULT_RULES, compile_rules
+from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.shelves import Recording, Shelves
 
 
@@ -33,9 +37,15 @@ def told(request: Request, answer: str = "") -> Interaction:
     return Interaction(request, Response(200, "OK", body=answer.encode()))
 
 
-def tape(*said: tuple[Request, str]) -> Shelves:
-    """Return a cassette of requests and their answers."""
-    return Shelves(told(request, answer) for request, answer in said)
+def tape(*said: tuple[Request, str], redact: bool = False, **settings: Any) -> Shelves:
+    """Return a cassette of requests and their answers; ``settings`` are those of matching.
+
+    ``redact``: secrets are looked for.
+    """
+    rules = compile_rules(Settings(**settings)) if settings else DEFAULT_RULES
+    secrets = SecretRules() if redact else None
+    interactions = (told(request, answer) for request, answer in said)
+    return Shelves(interactions, rules=rules, secrets=secrets)
 
 
 class Sink:

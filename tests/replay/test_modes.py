@@ -6,12 +6,13 @@ import pytest
 
 from magneto_serge.replay.modes import POLICIES, Mode, Policy, policy_for
 
-#            replays  forwards keeps  replaces needs a cassette
+#            replays  forwards keeps  replaces needs a cassette, once
 TABLE = {
-    "record": (False, True, True, True, False),
-    "replay": (True, False, False, False, True),
-    "hybrid": (True, True, True, False, False),
-    "passthrough": (False, True, False, False, False),
+    "record": (False, True, True, True, False, False),
+    "replay": (True, False, False, False, True, False),
+    "strict": (True, False, False, False, True, True),
+    "hybrid": (True, True, True, False, False, False),
+    "passthrough": (False, True, False, False, False, False),
 }
 
 
@@ -39,13 +40,15 @@ def test_every_mode_has_its_row() -> None:
 
 def test_modes_are_the_words_that_users_write() -> None:
     """A mode is its name, in settings, on the command line and in messages."""
-    assert [str(mode) for mode in Mode] == ["auto", "record", "replay", "hybrid", "passthrough"]
+    words = ["auto", "record", "replay", "strict", "hybrid", "passthrough"]
+    assert [str(mode) for mode in Mode] == words
     assert Mode("hybrid") is Mode.HYBRID
 
 
 def test_only_replay_stays_off_the_network() -> None:
-    """A row that does not forward opens no connection: that is replay and nothing else."""
-    assert [mode for mode, policy in POLICIES.items() if not policy.forwards] == [Mode.REPLAY]
+    """A row that does not forward opens no connection: replay, strictly or not, and no other."""
+    offline = [mode for mode, policy in POLICIES.items() if not policy.forwards]
+    assert offline == [Mode.REPLAY, Mode.STRICT]
 
 
 def test_what_is_kept_was_forwarded() -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from magneto_serge.errors import ConfigError
-from magneto_serge.replay.patterns import compile_regex, compile_url_pattern, host_matcher
+from magneto_serge.replay.patterns import compile_regex, compile_url_pattern
 
 
 @pytest.mark.parametrize(
@@ -19,23 +19,21 @@ from magneto_serge.replay.patterns import compile_regex, compile_url_pattern, ho
         ("/users/{id}", "/users/1/posts", False),
         ("/users/{id}", "/v1/users/1", False),
         ("/users/{id}/posts/{post}", "/users/1/posts/2", True),
-        ("/files/{rest*}", "/files/a/b/c", True),
+        ("/files/*", "/files/a/b/c", True),
         ("/v{n}/x", "/v12/x", True),
         ("/a.b", "/a.b", True),
         ("/a.b", "/axb", False),
-        ("https://{tenant}.example.com/{rest*}", "https://a.example.com/x/y", True),
-        ("https://{tenant}.example.com/{rest*}", "https://a.example.org/x/y", False),
+        ("https://{tenant}.example.com/*", "https://a.example.com/x/y", True),
+        ("https://{tenant}.example.com/*", "https://a.example.org/x/y", False),
     ],
 )
 def test_a_place_is_one_segment_or_the_rest(pattern: str, url: str, matches: bool) -> None:
-    """`{name}` crosses no slash, `{name*}` does; everything else is itself."""
+    """`{name}` crosses no slash, `*` does; everything else is itself."""
     found = compile_url_pattern(pattern, "url_patterns").fullmatch(url)
     assert (found is not None) is matches
 
 
-@pytest.mark.parametrize(
-    "pattern", ["", "users", "/a?b={c}", "/{a}{b}", "/{a*}/{b*}", "/{", "/{1}", "/a}b", "/{a-b}"]
-)
+@pytest.mark.parametrize("pattern", ["", "users", "{id}", "/a?b={c}"])
 def test_what_is_no_url_pattern_is_refused(pattern: str) -> None:
     """The setting, the pattern and what is accepted are named."""
     with pytest.raises(ConfigError) as caught:
@@ -70,26 +68,3 @@ def test_without_re2_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "re2", None)
     with pytest.raises(ConfigError, match=r"pip install 'magneto-serge\[regex\]'"):
         compile_regex("a", "ignore_url")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "host", "port", "matches"),
-    [
-        ("a.example", "a.example", 80, True),
-        ("A.example", "a.example", 80, True),
-        ("a.example", "b.a.example", 80, False),
-        ("a.example:443", "a.example", 80, False),
-        ("a.example:80", "a.example", 80, True),
-        ("*.example", "a.example", 80, True),
-        ("*.example:8?", "a.example", 80, True),
-        ("::1", "::1", 80, True),
-        ("[::1]:80", "::1", 80, True),
-        ("[::1]", "::1", 80, True),
-        ("[::1]:80", "::1", 81, False),
-    ],
-)
-def test_hosts_are_named_with_or_without_a_port(
-    pattern: str, host: str, port: int, matches: bool
-) -> None:
-    """Shell patterns work for both, and an IPv6 literal may stand in brackets."""
-    assert host_matcher(pattern)(host, port) is matches

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Interaction, Request
+from magneto_serge.replay.matchers import register_matcher
 from magneto_serge.replay.matching import body_key, head_digest, head_key, key_digest
+from magneto_serge.replay.rules import compile_rules
+from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.shelves import Recording, Shelves
 
 from .telling import asks, outcome, tape, told
@@ -217,13 +222,85 @@ def test_near_ones_come_from_the_index_first() -> None:
     said = [told(asks(f"/{number}"), "") for number in range(5)]
     stored = Stored(*said, told(asks("/a", b"1"), "a"), broken=(1,))
     cassette = Shelves(stored, Found(stored))
-    assert [each.number for each in cassette.near(asks("/a", b"2"))] == [6, 1, 3, 4, 5]
+    assert [each.number for each in cassette.near(asks("/a", b"2"), 9)] == [6, 1, 3, 4, 5]
 
 
 def test_near_ones_are_bounded() -> None:
-    """Of a huge cassette that has to be decoded, a thousand are looked at for a miss."""
+    """Of a huge cassette that has to be decoded, some hundreds are looked at for a miss."""
     stored = Stored(*[told(asks("/a", str(number).encode()), "") for number in range(3000)])
-    assert len(list(Shelves(stored, Found(stored)).near(asks("/a", b"x")))) == 1000
+    assert len(Shelves(stored, Found(stored)).near(asks("/a", b"x"))) == 3
+    assert len(stored.decoded) <= 400
+
+
+def test_near_ones_are_found_by_their_path_in_an_index() -> None:
+    """Far from the beginning too: digests begin with those of folder and path."""
+    said = [told(asks(f"/x/{number}"), "") for number in range(2000)]
+    stored = Stored(*said, told(asks("/users/7?page=1"), "near"), told(asks("/users/8"), "near"))
+    cassette = Shelves(stored, Found(stored))
+    assert [each.number for each in cassette.near(asks("/users/7?page=2"), 2)] == [2001, 2002]
+
+
+def test_other_rules_index_in_memory() -> None:
+    """With rules that the index does not know, keys are computed once, when first needed."""
+    stored = Stored(*(told(asks(f"/a?ts={number}"), str(number)) for number in range(3)))
+    rules = compile_rules(Settings(ignore_query=("ts",)))
+    cassette = Shelves(stored, Found(stored), rules=rules)
+    assert stored.decoded == []
+    assert cassette.knows_head(asks("/a?ts=9"))
+    assert [plays(cassette, asks("/a?ts=9")) for _ in range(4)] == ["0", "1", "2", "2"]
+    assert stored.decoded == [0, 1, 2, 0, 1, 2]
+    assert cassette.play_counts == [1, 1, 2]
+    assert plays(cassette, asks("/b")) == "nothing"
+    assert len(stored.decoded) == 6
+
+
+def test_damage_is_told_under_other_rules_too() -> None:
+    """Where one key cannot be computed, nobody knows what would match."""
+    stored = Stored(told(asks("/a"), "1"), told(asks("/b"), "2"), broken=(1,))
+    rules = compile_rules(Settings(match_on=("path",)))
+    cassette = Shelves(stored, None, rules=rules, lazy=True)
+    for _ in range(2):
+        with pytest.raises(CassetteError, match="interaction 2 is damaged"):
+            cassette.play(asks("/a"))
+
+
+def test_what_is_added_comes_behind_what_is_stored() -> None:
+    """Also before any of that was looked up."""
+    stored = Stored(told(asks("/a"), "1"))
+    cassette = Shelves(stored, Found(stored))
+    cassette.add(told(asks("/a"), "2"))
+    cassette.add(told(asks("/b"), "b"))
+    assert [plays(cassette, asks("/a")) for _ in range(3)] == ["1", "2", "2"]
+    assert plays(cassette, asks("/b")) == "b"
+    assert cassette.play_counts == [1, 2, 1]
+    assert [cassette.at(number).number for number in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_secrets_recorded_as_they_are_are_found_by_an_index() -> None:
+    """Their digests are of the secrets, and so is the first look."""
+    stored = Stored(told(asks("/a?api_key=one"), "one"))
+    cassette = Shelves(stored, Found(stored), secrets=SecretRules())
+    assert plays(cassette, asks("/a?api_key=one")) == "one"
+
+
+def test_a_predicate_chooses_among_equals() -> None:
+    """It is asked for each recording with an equal key, and only for those."""
+    asked: list[str] = []
+
+    def same_tenant(mine: Request, theirs: Request) -> bool:
+        asked.append(theirs.target)
+        return mine.headers.get("x-tenant") == theirs.headers.get("x-tenant")
+
+    register_matcher("same-tenant", predicate=same_tenant)
+    said = [
+        (asks("/a", fields=(("X-Tenant", "ann"),)), "ann"),
+        (asks("/b", fields=(("X-Tenant", "bob"),)), "other"),
+        (asks("/a", fields=(("X-Tenant", "bob"),)), "bob"),
+    ]
+    cassette = tape(*said, match_on=("default", "same-tenant"))
+    assert plays(cassette, asks("/a", fields=(("X-Tenant", "bob"),))) == "bob"
+    assert plays(cassette, asks("/a", fields=(("X-Tenant", "eve"),))) == "nothing"
+    assert set(asked) == {"/a"}
 
 
 @given(

@@ -31,7 +31,7 @@ class Reader:
         footer = data[-44:]
         self.start, dictionary, self.count, files, files_crc, keys, crc, _ = FOOTER.unpack(footer)
         assert zlib.crc32(footer[:32]) == crc
-        assert keys == 1
+        assert keys == 2
         self.sorted = self.start + 12 * self.count
         self.sums = self.sorted + 20 * self.count
         self.files = self.sums + 2 * 4 * -(-self.count // 128)
@@ -90,9 +90,10 @@ class Reader:
         path, _, query = request.target.partition("?")
         parts = sorted(query.split("&")) if "&" in query else query
         head = [request.method, request.scheme, request.host, request.port, path, parts]
+        folder = path.rpartition("/")[0]
         wanted = b"".join(
-            hashlib.blake2b(msgspec.msgpack.encode(value), digest_size=8).digest()
-            for value in (head, [head, b""])
+            hashlib.blake2b(msgspec.msgpack.encode(value), digest_size=size).digest()
+            for value, size in ((folder, 2), (path, 2), (head, 4), ([head, b""], 8))
         )
         entries = [
             self.data[at : at + 20] for at in range(self.sorted, self.sorted + 20 * self.count, 20)

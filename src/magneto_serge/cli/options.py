@@ -35,10 +35,11 @@ class Flag(NamedTuple):
     repeatable: bool = False
 
 
-LISTENING, ORIGINS, CASSETTES, LIMITS, OUTPUT = (
+LISTENING, ORIGINS, CASSETTES, MATCHING, LIMITS, OUTPUT = (
     "Listening",
     "Reaching origins",
     "Cassettes",
+    "Matching",
     "Limits",
     "Output",
 )
@@ -114,7 +115,48 @@ FLAGS = (
         "redact",
         ("--redact/--no-redact",),
         CASSETTES,
-        "Mask credentials before anything is written [on].",
+        "Replace secrets before anything is written [on].",
+    ),
+    Flag(
+        "redact_headers",
+        ("--redact-header",),
+        CASSETTES,
+        "The values of this field are secret too; may be repeated; * is a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "redact_query",
+        ("--redact-query",),
+        CASSETTES,
+        "The values of this query item are secret too; may be repeated; * is a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "redact_fields",
+        ("--redact-field",),
+        CASSETTES,
+        "The values of this member of JSON or item of a form are secret too; may be repeated; * is "
+        "a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "redact_patterns",
+        ("--redact-pattern",),
+        CASSETTES,
+        "What this regular expression (or its first group) matches is secret; may be repeated.",
+        "REGEX",
+        repeatable=True,
+    ),
+    Flag(
+        "redact_allow",
+        ("--redact-allow",),
+        CASSETTES,
+        "Never replace this: a name, a value, or a /REGEX/ of values; may be repeated.",
+        "WHAT",
+        repeatable=True,
     ),
     Flag(
         "exact_bodies",
@@ -134,6 +176,100 @@ FLAGS = (
         CASSETTES,
         "A larger body goes to a file of its own beside the cassette [4M].",
         "SIZE",
+    ),
+    Flag(
+        "match_on",
+        ("--match-on",),
+        MATCHING,
+        "What must be equal: method, scheme, host, port, path, query, headers, headers:NAME, body, "
+        "json, form, multipart, graphql, raw_body, or a preset: strict, default, lenient, "
+        "path-only. May be repeated, or have commas.",
+        "MATCHERS",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_query",
+        ("--ignore-query",),
+        MATCHING,
+        "Leave this item out of queries; may be repeated; * is a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_headers",
+        ("--ignore-header",),
+        MATCHING,
+        "Leave this field out where headers are compared; may be repeated; * is a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_json_paths",
+        ("--ignore-json-path",),
+        MATCHING,
+        "Leave what this JSONPath selects out of JSON bodies; may be repeated.",
+        "PATH",
+        repeatable=True,
+    ),
+    Flag(
+        "url_patterns",
+        ("--url-pattern",),
+        MATCHING,
+        "URLs of this form are equal, such as /users/{id}; may be repeated.",
+        "PATTERN",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_url",
+        ("--ignore-url",),
+        MATCHING,
+        "Leave what this regular expression matches out of URLs; may be repeated.",
+        "REGEX",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_body",
+        ("--ignore-body",),
+        MATCHING,
+        "Leave what this regular expression matches out of bodies; may be repeated.",
+        "REGEX",
+        repeatable=True,
+    ),
+    Flag(
+        "match_credentials",
+        ("--match-credentials",),
+        MATCHING,
+        "presence: what was recorded with credentials needs some to replay; or ignore [presence].",
+        "WHEN",
+    ),
+    Flag(
+        "routes",
+        ("--route",),
+        MATCHING,
+        "Match some requests otherwise: 'host=HOST path=PATTERN ignore_query=NAME'; may be "
+        "repeated.",
+        "ROUTE",
+        repeatable=True,
+    ),
+    Flag(
+        "ignore_localhost",
+        ("--ignore-localhost/--no-ignore-localhost",),
+        CASSETTES,
+        "Forward what goes to this machine itself, and never record it [off].",
+    ),
+    Flag(
+        "repeats",
+        ("--repeats",),
+        MATCHING,
+        "After the last recording of a request: last again, cycle through all, or refuse [last].",
+        "HOW",
+    ),
+    Flag(
+        "unplayed",
+        ("--unplayed",),
+        MATCHING,
+        "Recordings that were not played at the end: ignore, warn or fail [ignore].",
+        "WHAT",
     ),
     Flag(
         "latency",
@@ -288,6 +424,13 @@ FLAGS = (
         ("-q", "--quiet/--no-quiet"),
         OUTPUT,
         "Say nothing but warnings, misses and errors.",
+    ),
+    Flag(
+        "play_report",
+        ("--play-report",),
+        OUTPUT,
+        "Add what was played to this file, for `magneto prune --unused`.",
+        "FILE",
     ),
     Flag(
         "log_level",

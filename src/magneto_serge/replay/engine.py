@@ -15,16 +15,19 @@ from typing import Protocol
 
 import msgspec
 
-from magneto_serge.errors import CassetteError
+from magneto_serge.config import is_loopback
+from magneto_serge.errors import CassetteError, MatcherError
 from magneto_serge.messages import FileBody, Interaction, Request
 from magneto_serge.replay.faults import Faults
-from magneto_serge.replay.misses import Miss, find_miss, unreadable
+from magneto_serge.replay.misses import Miss, Unplayed, find_miss, find_unplayed, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
-from magneto_serge.replay.redaction import mask_target
-from magneto_serge.replay.shelves import Recording, Shelves
+from magneto_serge.replay.shaping import Shaping
+from magneto_serge.replay.shelf import Recording, Repeats
+from magneto_serge.replay.shelves import Shelves
 from magneto_serge.replay.timing import Pace
 
 MISSES_KEPT = 1000
+_HOSTS_KEPT = 4096
 
 
 class BodySink(Protocol):
@@ -66,7 +69,14 @@ class Forward(msgspec.Struct, frozen=True):
 FORWARD = Forward(keep=False)
 FORWARD_AND_KEEP = Forward(keep=True)
 
-Decision = Recording | Forward | Miss
+
+class Unanswered(msgspec.Struct, frozen=True):
+    """Ask the users' hooks for an answer; where they have none, :meth:`Session.refuse` it."""
+
+    request: Request
+
+
+Decision = Recording | Forward | Miss | Unanswered
 
 
 class Stats(msgspec.Struct):
@@ -105,11 +115,14 @@ class Session:
 
     ``cassette`` None means that none exists yet; ``sink`` None that nothing can be recorded.
     ``ignore_hosts`` (``host``, ``host:port`` or shell patterns) are forwarded and never recorded,
-    in every mode: the user has named them as not part of the recording.
+    in every mode: the user has named them as not part of the recording; so is what goes to this
+    machine itself, with ``ignore_localhost``. ``repeats`` says what is played after the last
+    recording of a request, unless the mode plays each once.
     """
 
     pace: Pace | None = None  # when recordings are played; None: at once
     faults: Faults | None = None
+    shaping: Shaping | None = None  # what the user has said about exchanges; None: nothing
 
     def __init__(
         self,
@@ -119,14 +132,19 @@ class Session:
         cassette: Shelves | None = None,
         sink: InteractionSink | None = None,
         ignore_hosts: tuple[str, ...] = (),
-        redacted: bool = True,
+        ignore_localhost: bool = False,
+        repeats: Repeats = "last",
     ) -> None:
         self.name = name
         self.cassette = cassette
         self.sink = sink
         self.misses: deque[Miss] = deque(maxlen=MISSES_KEPT)
+        self.seen: deque[Request] | None = None
         self._ignore_hosts = tuple(_unbracketed(pattern.lower()) for pattern in ignore_hosts)
-        self._redacted = redacted
+        self._ignore_localhost = ignore_localhost
+        self._ignoring = bool(ignore_hosts) or ignore_localhost
+        self._ignored: dict[tuple[str, int], bool] = {}
+        self._repeats = repeats
         self.mode = mode
 
     @property
@@ -138,6 +156,8 @@ class Session:
     def mode(self, mode: Mode) -> None:
         self._mode = mode
         self._policy = policy_for(mode, cassette_exists=self.cassette is not None)
+        if self.cassette is not None:
+            self.cassette.repeats = "refuse" if self._policy.once else self._repeats
 
     @property
     def may_forward(self) -> bool:
@@ -146,6 +166,16 @@ class Session:
 
     def ignores(self, host: str, port: int) -> bool:
         """Whether the user asked to leave this host alone."""
+        known = self._ignored.get((host, port))
+        if known is None:
+            if len(self._ignored) >= _HOSTS_KEPT:
+                self._ignored.clear()
+            known = self._ignored[host, port] = self._is_ignored(host, port)
+        return known
+
+    def _is_ignored(self, host: str, port: int) -> bool:
+        if self._ignore_localhost and (is_loopback(host) or host.endswith(".localhost")):
+            return True
         authority = f"{host}:{port}"
         return any(
             fnmatchcase(host, pattern) or fnmatchcase(authority, pattern)
@@ -154,14 +184,18 @@ class Session:
 
     def foresee(self, request: Request) -> Decision | None:
         """Decide from the head alone; None means that the body must be read first."""
-        if self._ignore_hosts and self.ignores(request.host, request.port):
+        if self.shaping is not None and self._shaping_reads(self.shaping, request):
+            return None
+        if self._ignoring and self.ignores(request.host, request.port):
             return FORWARD
-        if self._policy.replays and self.cassette is not None:
+        cassette = self.cassette
+        if self._policy.replays and cassette is not None:
             try:
-                for asked in (request, self._as_recorded(request)):
-                    if self.cassette.knows_head(asked):
-                        return self._refused_expectation(asked)
-            except CassetteError as error:
+                if not cassette.reads_content(request):
+                    return self.decide(request)
+                if cassette.knows_head(request):
+                    return self._refused_expectation(request)
+            except (CassetteError, MatcherError) as error:
                 return self._unreadable(request, error)
         return self._without_match(request)
 
@@ -174,42 +208,76 @@ class Session:
             refused = self.cassette.without_body(request)
             first = None if refused is None else refused.first()
             if refused is not None and first is not None and _expected(first):
-                return refused.play()
+                return refused.play(self.cassette.repeats)
         return None
 
     def decide(self, request: Request) -> Decision:
         """Decide for a complete request; a Recording is counted as played."""
-        if self._ignore_hosts and self.ignores(request.host, request.port):
+        if self._ignoring and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:
             try:
                 recording = self.cassette.play(request)
-                if recording is None and (recorded := self._as_recorded(request)) is not request:
-                    recording = self.cassette.play(recorded)
-            except CassetteError as error:
+            except (CassetteError, MatcherError) as error:
                 return self._unreadable(request, error)
             if recording is not None:
                 return recording
         return self._without_match(request)
 
-    def _unreadable(self, request: Request, error: CassetteError) -> Miss:
+    def _unreadable(self, request: Request, error: CassetteError | MatcherError) -> Miss:
         """Refuse: what was recorded is damaged, and in no mode to be passed over in silence."""
-        miss = unreadable(self._as_recorded(request), error)
+        miss = unreadable(request, error)
         self.misses.append(miss)
         return miss
 
-    def _as_recorded(self, request: Request) -> Request:
-        """Mask what was masked when it was recorded; secrets live in queries with a "="."""
-        if self._redacted and "?" in request.target:
-            target = mask_target(request.target)
-            if target != request.target:
-                return msgspec.structs.replace(request, target=target)
-        return request
+    def _shaping_reads(self, shaping: Shaping, request: Request) -> bool:
+        """Whether hooks, templates or rules want a request's body before it is answered."""
+        answers = self._policy.replays or not self._policy.forwards
+        return (answers and shaping.asks_for_bodies) or shaping.wants_body(request)
+
+    def refuse(self, request: Request) -> Miss:
+        """Return why a request has no answer; it counts as missed."""
+        miss = find_miss(request, self.cassette, self.name, strict=self._policy.once)
+        self.misses.append(miss)
+        return miss
 
     def _without_match(self, request: Request) -> Decision:
-        policy = self._policy
+        policy, shaping = self._policy, self.shaping
         if not policy.forwards or (policy.keeps and self.sink is None):
-            miss = find_miss(self._as_recorded(request), self.cassette, self.name)
-            self.misses.append(miss)
-            return miss
-        return FORWARD_AND_KEEP if policy.keeps else FORWARD
+            if shaping is not None and shaping.hooks.at_miss:
+                return Unanswered(request)
+            return self.refuse(request)
+        if policy.keeps and (shaping is None or shaping.may_keep(request)):
+            return FORWARD_AND_KEEP
+        return FORWARD
+
+    # --- what was played -----------------------------------------------------------------------
+
+    @property
+    def play_counts(self) -> list[int]:
+        """How often each recording was played, in recorded order; empty without a cassette."""
+        return [] if self.cassette is None else self.cassette.play_counts
+
+    @property
+    def all_played(self) -> bool:
+        """Whether every recording was played at least once."""
+        return 0 not in self.play_counts
+
+    def rewind(self) -> None:
+        """Start over: forget what was played."""
+        if self.cassette is not None:
+            self.cassette.rewind()
+
+    def unplayed(self) -> Unplayed | None:
+        """Return what was not played so far; None where nothing is to be said of it.
+
+        That is where the mode does not replay, or everything was played.
+        """
+        if self.cassette is None or not self._policy.replays or self.name is None:
+            return None
+        return find_unplayed(self.cassette, self.name)
+
+    @property
+    def plays_once(self) -> bool:
+        """Whether the mode plays each recording once, so that one not played is a failure."""
+        return self._policy.once

@@ -9,7 +9,8 @@ access however large the cassette. Two requests match when their keys are equal:
   decoded where gzip or deflate says how. A body that claims to be JSON and is not: bytes.
 
 A cassette can keep the keys of its recordings as *digests*, to be looked up without reading the
-recordings: BLAKE2b of the key in MessagePack, 8 bytes for the head and 8 for head and body. Equal
+recordings: BLAKE2b of the key in MessagePack, 8 bytes for the head and 8 for head and body, both
+of the request without its secrets and what stands for them (`replay/secrets`). Equal
 keys have equal digests; whoever finds a digest still compares the keys. Any change of what a key
 is must change ``KEY_SCHEME``, so that digests of another scheme are not looked up.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 import msgspec
 
@@ -51,20 +52,25 @@ def body_key(headers: Headers, body: Body) -> Hashable:
     if isinstance(body, FileBody):
         return ("sha256", body.sha256)
     content_type = headers.get("content-type") or ""
-    decoded = _decode(headers.get("content-encoding"), body)
+    decoded = decoded_body(headers, body)
     essence = content_type.partition(";")[0].strip().lower()
-    if essence == "application/json" or essence.endswith("+json"):
-        key = _json_key(decoded)
+    if is_json(essence):
+        key = json_key(decoded)
         if key is not None:
             return key
     elif essence == "application/x-www-form-urlencoded":
-        return ("form", _bytes_key(b"&".join(sorted(decoded.split(b"&")))))
+        return form_key(decoded)
     elif essence.startswith("multipart/"):
-        decoded = _without_boundary(content_type, decoded)
-    return _bytes_key(decoded)
+        decoded = without_boundary(content_type, decoded)
+    return bytes_key(decoded)
 
 
-KEY_SCHEME = 1
+def content_key(request: Request) -> Hashable:
+    """Return the body's part of a request's default key."""
+    return body_key(request.headers, request.body) if request.body else b""
+
+
+KEY_SCHEME = 2
 DIGEST_SIZE = 8  # bytes
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -72,23 +78,41 @@ _pack = msgspec.msgpack.Encoder().encode
 def head_digest(head: HeadKey) -> bytes:
     """Return the 8 bytes that stand for a head key; raises UnicodeEncodeError for lone surrogates.
 
-    Of what is hashed: MessagePack in its shortest forms; tuples are arrays, ``bytes`` are bin.
+    Two for the path's folder, two for the path, four for the whole: what lies near in a sorted
+    index is near for people too, and is found by the beginning of its digest.
     """
-    return _digest(head)
+    path = head[4]
+    return _digest(path.rpartition("/")[0], 2) + _digest(path, 2) + _digest(head, 4)
+
+
+def head_prefixes(request: Request) -> Iterator[bytes]:
+    """Yield what digests of heads like this one's begin with: of itself, its path, its folder."""
+    try:
+        digest = head_digest(head_key(request))
+    except UnicodeEncodeError:
+        return
+    yield from (digest, digest[:4], digest[:2])
 
 
 def key_digest(head: HeadKey, body: Hashable) -> bytes:
     """Return the 8 bytes that stand for a whole key: of the array of its two parts."""
-    return _digest((head, body))
+    return _digest((head, body), DIGEST_SIZE)
 
 
-def _digest(key: object) -> bytes:
+def _digest(key: object, size: int) -> bytes:
+    """Of what is hashed: MessagePack in its shortest forms; tuples are arrays, ``bytes`` bin."""
     from hashlib import blake2b
 
-    return blake2b(_pack(key), digest_size=DIGEST_SIZE).digest()
+    return blake2b(_pack(key), digest_size=size).digest()
 
 
-def _bytes_key(body: bytes) -> Hashable:
+def is_json(essence: str) -> bool:
+    """Tell whether a media type, without parameters and in lower case, is one of JSON."""
+    return essence == "application/json" or essence.endswith("+json")
+
+
+def bytes_key(body: bytes) -> Hashable:
+    """Return the key of content that compares by its bytes."""
     if len(body) < DIGEST_FROM:
         return body
     import hashlib
@@ -96,16 +120,24 @@ def _bytes_key(body: bytes) -> Hashable:
     return ("sha256", hashlib.sha256(body).hexdigest())
 
 
-def _json_key(body: bytes) -> Hashable | None:
+def form_key(body: bytes) -> Hashable:
+    """Return the key of a form: the multiset of its items."""
+    return ("form", bytes_key(b"&".join(sorted(body.split(b"&")))))
+
+
+def json_key(body: bytes) -> Hashable | None:
+    """Return the key of JSON by its value; None where it is none."""
     try:
         value = msgspec.json.decode(body)
         canonical = msgspec.json.encode(value, order="deterministic")
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
-    return ("json", _bytes_key(canonical))
+    return ("json", bytes_key(canonical))
 
 
-def _decode(encoding: str | None, body: bytes) -> bytes:
+def decoded_body(headers: Headers, body: bytes) -> bytes:
+    """Return the content of a body: decoded where gzip or deflate says how, else as it is."""
+    encoding = headers.get("content-encoding")
     if encoding is None or encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
@@ -117,7 +149,7 @@ def _decode(encoding: str | None, body: bytes) -> bytes:
     return decoded if inflate.eof and not inflate.unused_data else body
 
 
-def _without_boundary(content_type: str, body: bytes) -> bytes:
+def without_boundary(content_type: str, body: bytes) -> bytes:
     """Blank the boundary out, which stands at the beginnings of lines: each request has another."""
     match = _BOUNDARY.search(content_type)
     if match is None:

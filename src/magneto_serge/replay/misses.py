@@ -1,45 +1,59 @@
-"""A refusal, explained: what was asked, the nearest recordings, and which fields differ.
+"""A refusal, explained: what was asked, why nothing matched, what is nearest, and what to do.
 
-Nearest means: the most parts of the match key in common, weighted so that another body beats
-another query, another query beats another path, and another method or host comes last. The scan
-is linear over what the cassette offers for a miss only, and bounded there.
+Two kinds: nothing that was recorded is equal to the request, so that the nearest recordings are
+shown, field by field; or something is, and may not be played: all of it was played already, it was
+made with credentials that this request lacks, it belongs to other credentials, or a predicate of
+the user's says no. No text here holds a secret: requests are shown as they are compared, without.
 """
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
+from functools import cache
 
 import msgspec
 
-from magneto_serge.errors import CassetteError
-from magneto_serge.messages import Body, FileBody, Request, body_size
-from magneto_serge.replay.matching import body_key
-from magneto_serge.replay.redaction import mask_target
-from magneto_serge.replay.shelves import Shelves
+from magneto_serge.errors import CassetteError, MagnetoError, MatcherError
+from magneto_serge.messages import Headers, Request, field_text
+from magneto_serge.replay.differences import Difference, differences
+from magneto_serge.replay.masking import mask_field, mask_query
+from magneto_serge.replay.remedies import in_words, options_for, recording
+from magneto_serge.replay.shelf import Recording
+from magneto_serge.replay.shelves import Scanner, Shelves
 
 _SHOWN = 3
-_PREVIEW = 120  # characters of a body
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """One field in which a recording differs from the request."""
-
-    field: str
-    asked: str
-    recorded: str
 
 
 class Nearest(msgspec.Struct, frozen=True):
-    """A recording close to what was asked: its number in the cassette, and the differences."""
+    """A recording close to what was asked: its number in the cassette, and the differences.
+
+    ``played`` counts how often it was replayed; ``remedy`` holds the options under which it would
+    match, empty where there are no sensible ones.
+    """
 
     number: int
     method: str
     url: str
     differences: tuple[Difference, ...]
+    played: int = 0
+    remedy: str = ""
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text."""
+        times = {0: "not played yet", 1: "played once"}.get(
+            self.played, f"played {self.played} times"
+        )
+        lines = [f"nearest: #{self.number} {self.method} {self.url} ({times})"]
+        for difference in self.differences:
+            what = f"asked {difference.asked}, recorded {difference.recorded}"
+            lines.append(f"  {difference.field}: {what}")
+            lines += [f"    {line}" for line in difference.diff]
+        if self.remedy:
+            lines.append(f"  to match it: {self.remedy}")
+        return lines
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """A request that replay refused; `request` is without its body.
+    """A request that replay refused; `request` is without its body, and without its secrets.
 
     ``reason`` is one sentence; ``nearest`` holds up to three recordings, best first; ``remedy``
     says what to do next.
@@ -54,155 +68,181 @@ class Miss(msgspec.Struct, frozen=True):
 
     def explain(self) -> str:
         """Return the whole story as several lines of text."""
-        lines = [f"{self.method} {self.url}", f"  {self.reason}"]
+        lines = [self.reason]
         for near in self.nearest:
-            lines.append(f"  nearest: #{near.number} {near.method} {near.url}")
-            lines += [
-                f"    {difference.field}: asked {difference.asked}, recorded {difference.recorded}"
-                for difference in near.differences
-            ]
-        lines.append(f"  {self.remedy}")
-        return "\n".join(lines)
+            lines += near.lines()
+        lines.append(self.remedy)
+        return "\n".join((f"{self.method} {self.url}", *(f"  {line}" for line in lines)))
 
 
-def find_miss(request: Request, cassette: Shelves | None, name: str | None) -> Miss:
-    """Explain why nothing in ``cassette`` (called ``name``) matches ``request``."""
-    url = masked_url(request)
+def find_miss(
+    request: Request, cassette: Shelves | None, name: str | None, *, strict: bool = False
+) -> Miss:
+    """Explain why nothing in ``cassette`` (called ``name``) is played for ``request``.
+
+    ``strict``: the mode is, in which each recording is played once.
+    """
     if cassette is None or name is None:
-        return Miss(
-            request.method,
-            url,
+        return _miss(
+            request,
             "No cassette is in use, so there is nothing to replay and nowhere to record.",
             "Name one: `magneto record NAME`, or in Python `proxy.start_recording(name)`.",
-            request=_without_body(request),
         )
-    scored = sorted(
-        (
-            (_distance(request, recording.interaction.request), recording.number, recording)
-            for recording in cassette.near(request)
-        ),
-        key=lambda item: item[:2],
-    )
-    nearest = tuple(
-        Nearest(
-            recording.number,
-            recording.interaction.request.method,
-            masked_url(recording.interaction.request),
-            differences(request, recording.interaction.request),
-        )
-        for distance, _, recording in scored[:_SHOWN]
-        if distance < _UNRELATED
-    )
-    return Miss(
-        request.method,
-        url,
+    try:
+        seen, equal = cassette.equals(request)
+        if equal:
+            objections = [cassette.objection(each, seen) for each in equal]
+            return _unsuitable(seen.neutral, cassette, name, equal, objections, strict)
+        near = cassette.near(request, _SHOWN)
+    except (CassetteError, MatcherError) as error:
+        return unreadable(request, error)
+    return _miss(
+        seen.neutral,
         f"No recording in cassette {name!r} ({len(cassette)} interactions) matches.",
-        f"To add it: `magneto hybrid {name}`; to record everything again: `magneto record {name}`.",
-        nearest,
-        _without_body(request),
+        recording(name),
+        tuple(_nearest(seen.neutral, each, cassette) for each in near),
     )
 
 
-def unreadable(request: Request, error: CassetteError) -> Miss:
-    """Explain that what was recorded for ``request`` is damaged."""
-    return Miss(
-        request.method,
-        masked_url(request),
+def _nearest(asked: Request, found: Recording, cassette: Shelves) -> Nearest:
+    recorded, comparison = cassette.compared(found), cassette.rules.of(asked)
+    # Where secrets take part in matching (redact = off), they are still not for the log.
+    mine, theirs = without_secrets(asked), without_secrets(recorded)
+    unlike = differences(mine, theirs, comparison) or (_SECRET,)
+    options = options_for(unlike, mine.target.partition("?")[0], comparison)
+    return Nearest(
+        found.number,
+        recorded.method,
+        masked_url(theirs),
+        unlike,
+        found.played,
+        in_words(options) if options else "",
+    )
+
+
+_SECRET = Difference("a secret", "one", "another")
+
+
+def _unsuitable(
+    asked: Request,
+    cassette: Shelves,
+    name: str,
+    equal: list[Recording],
+    objections: list[str],
+    strict: bool,
+) -> Miss:
+    """Explain why none of the recordings with an equal key may be played."""
+    again = recording(name)
+    if "" in objections:
+        suitable = [each for each, why in zip(equal, objections, strict=True) if not why]
+        times = "it was" if len(suitable) == 1 else f"all {len(suitable)} were"
+        why = "strict mode plays each once" if strict else 'repeats = "refuse"'
+        how = "replay mode" if strict else 'repeats = "last" (--repeats last)'
+        reason = f"It is recorded, but {times} played already: {why}."
+        remedy = f"To play it again: {how}. {again}"
+        chosen = suitable[-1:]
+    elif "credentials" in objections:
+        reason = "It was recorded with credentials, and this request has none."
+        remedy = (
+            'Send some (any will do), or do not compare: match_credentials = "ignore" '
+            f"(--match-credentials ignore). {again}"
+        )
+        chosen = equal[:1]
+    elif "another" in objections:
+        reason = (
+            "It was recorded with other credentials: those of this request stand for other ones"
+            " in the cassette since an earlier request."
+        )
+        remedy, chosen = again, equal[:1]
+    else:
+        reason = f"It is recorded, but the matcher {objections[0]!r} says that it does not match."
+        remedy, chosen = again, equal[:1]
+    near = tuple(
+        Nearest(
+            each.number,
+            asked.method,
+            masked_url(without_secrets(cassette.compared(each))),
+            (),
+            each.played,
+        )
+        for each in chosen
+    )
+    return _miss(asked, reason, remedy, near)
+
+
+def unreadable(request: Request, error: MagnetoError) -> Miss:
+    """Explain that what was recorded for ``request`` is damaged, or cannot be compared."""
+    if isinstance(error, MatcherError):
+        return _miss(request, str(error), "Until then such a request cannot be replayed.")
+    return _miss(
+        request,
         f"The cassette is damaged. {error}",
         "Until then nothing that the cassette holds for this request can be replayed.",
-        request=_without_body(request),
     )
 
 
-def _without_body(request: Request) -> Request:
-    """Misses are kept by the thousand: their bodies are not."""
-    return msgspec.structs.replace(request, body=b"") if request.body else request
+def _miss(request: Request, reason: str, remedy: str, nearest: tuple[Nearest, ...] = ()) -> Miss:
+    # Misses are kept by the thousand: their bodies are not.
+    shown = without_secrets(msgspec.structs.replace(request, body=b""))
+    shown.headers = Headers(
+        (name, mask_field(name.decode("latin-1"), field_text(value)).encode())
+        for name, value in request.headers.raw
+    )
+    return Miss(request.method, masked_url(shown), reason, remedy, nearest, shown)
+
+
+@cache
+def _scanner() -> Scanner:
+    from magneto_serge.replay.secrets.rules import SecretRules
+
+    return SecretRules()
+
+
+def without_secrets(request: Request) -> Request:
+    """Return the request with a marker for everything that looks like a secret."""
+    return _scanner().scan(request).neutral
 
 
 def masked_url(request: Request) -> str:
     """Return the request's URL with the secrets in its query masked."""
-    return f"{request.scheme}://{request.authority}{mask_target(request.target)}"
+    return mask_query(request.url)
 
 
-_UNRELATED = 40
+class Unplayed(msgspec.Struct, frozen=True):
+    """What a session did not play: how many of the recordings, and the first of them.
+
+    ``recordings`` holds a line of text for each of the first ten.
+    """
+
+    cassette: str
+    count: int
+    total: int
+    recordings: tuple[str, ...]
+
+    def explain(self) -> str:
+        """Return the whole story as several lines of text."""
+        lines = [
+            f"{self.count} of {self.total} recordings of {self.cassette!r} were not played:",
+            *(f"  {line}" for line in self.recordings),
+        ]
+        if (rest := self.count - len(self.recordings)) > 0:
+            lines.append(f"  … and {rest} more")
+        return "\n".join(lines)
 
 
-def _distance(asked: Request, recorded: Request) -> int:
-    """Sum the weights of what differs; `_UNRELATED` and more is not worth showing."""
-    path, _, query = asked.target.partition("?")
-    recorded_path, _, recorded_query = recorded.target.partition("?")
-    distance = 0
-    if asked.host != recorded.host:
-        distance += 40
-    if asked.port != recorded.port or asked.scheme != recorded.scheme:
-        distance += 15
-    if path != recorded_path:
-        distance += 20 + 2 * min(5, _segments_apart(path, recorded_path))
-    if asked.method != recorded.method:
-        distance += 15
-    if query != recorded_query:
-        distance += 5
-    if asked.body != recorded.body:
-        distance += 1
-    return distance
+_LISTED = 10
 
 
-def _segments_apart(one: str, other: str) -> int:
-    ones, others = one.split("/"), other.split("/")
-    return abs(len(ones) - len(others)) + sum(a != b for a, b in zip(ones, others, strict=False))
-
-
-def differences(asked: Request, recorded: Request) -> tuple[Difference, ...]:
-    """Return the parts of the match key in which two requests differ, in key order."""
-    found: list[Difference] = []
-    for field in ("method", "scheme", "host", "port"):
-        mine, theirs = getattr(asked, field), getattr(recorded, field)
-        if mine != theirs:
-            found.append(Difference(field, str(mine), str(theirs)))
-    path, _, _ = asked.target.partition("?")
-    recorded_path, _, _ = recorded.target.partition("?")
-    if path != recorded_path:
-        found.append(Difference("path", path, recorded_path))
-    found += _query_differences(mask_target(asked.target), mask_target(recorded.target))
-    if body_key(asked.headers, asked.body) != body_key(recorded.headers, recorded.body):
-        found.append(Difference("body", _preview(asked.body), _preview(recorded.body)))
-    return tuple(found)
-
-
-def _query_differences(asked: str, recorded: str) -> list[Difference]:
-    mine = parse_qsl(asked.partition("?")[2], keep_blank_values=True)
-    theirs = parse_qsl(recorded.partition("?")[2], keep_blank_values=True)
-    names = dict.fromkeys(name for name, _ in (*mine, *theirs))
-    found = []
-    for name in names:
-        ours = sorted(value for key, value in mine if key == name)
-        others = sorted(value for key, value in theirs if key == name)
-        if ours != others:
-            found.append(Difference(f"query {name}", _values(ours), _values(others)))
-    if not found and _items(asked) != _items(recorded):  # the same, in another percent-encoding
-        found.append(Difference("query", _raw_query(asked), _raw_query(recorded)))
-    return found
-
-
-def _items(target: str) -> list[str]:
-    return sorted(target.partition("?")[2].split("&"))
-
-
-def _raw_query(target: str) -> str:
-    return repr(target.partition("?")[2])
-
-
-def _values(values: list[str]) -> str:
-    return ", ".join(map(repr, values)) if values else "nothing"
-
-
-def _preview(body: Body) -> str:
-    if isinstance(body, FileBody):
-        return f"{body.size} bytes, sha256 {body.sha256[:12]}…"
-    if not body:
-        return "no body"
-    try:
-        text = body[: 4 * _PREVIEW].decode()
-    except UnicodeDecodeError:
-        return f"{body_size(body)} bytes of binary data"
-    return repr(text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…")
+def find_unplayed(cassette: Shelves, name: str) -> Unplayed | None:
+    """Return what of ``cassette`` was not played; None where everything was."""
+    numbers = [number for number, played in enumerate(cassette.play_counts, 1) if not played]
+    if not numbers:
+        return None
+    lines = []
+    for number in numbers[:_LISTED]:
+        try:
+            request = without_secrets(cassette.compared(cassette.at(number)))
+            lines.append(f"#{number} {request.method} {masked_url(request)}")
+        except CassetteError as error:
+            lines.append(f"#{number} cannot be read: {error}")
+    return Unplayed(name, len(numbers), len(cassette), tuple(lines))

@@ -17,6 +17,7 @@ class Mode(StrEnum):
     AUTO = "auto"
     RECORD = "record"
     REPLAY = "replay"
+    STRICT = "strict"
     HYBRID = "hybrid"
     PASSTHROUGH = "passthrough"
 
@@ -25,7 +26,8 @@ class Policy(NamedTuple):
     """One row: ``replays`` on a match; ``forwards`` otherwise; ``keeps`` what was forwarded.
 
     ``replaces``: what is kept replaces the older cassette instead of being appended to it.
-    ``needs_cassette``: starting without a cassette is an error.
+    ``needs_cassette``: starting without a cassette is an error. ``once``: each recording is played
+    once, and one that was not is a failure at the end.
     """
 
     replays: bool
@@ -33,14 +35,16 @@ class Policy(NamedTuple):
     keeps: bool
     replaces: bool
     needs_cassette: bool
+    once: bool
 
 
-#                                 replays  forwards keeps  replaces needs_cassette
+#                                 replays  forwards keeps  replaces needs_cassette once
 POLICIES: dict[Mode, Policy] = {
-    Mode.RECORD: Policy(False, True, True, True, False),
-    Mode.REPLAY: Policy(True, False, False, False, True),
-    Mode.HYBRID: Policy(True, True, True, False, False),
-    Mode.PASSTHROUGH: Policy(False, True, False, False, False),
+    Mode.RECORD: Policy(False, True, True, True, False, False),
+    Mode.REPLAY: Policy(True, False, False, False, True, False),
+    Mode.STRICT: Policy(True, False, False, False, True, True),
+    Mode.HYBRID: Policy(True, True, True, False, False, False),
+    Mode.PASSTHROUGH: Policy(False, True, False, False, False, False),
 }
 
 

@@ -1,8 +1,8 @@
-"""Patterns that users write: hosts, URLs with places in them, and regular expressions.
+"""Patterns of matching that users write: URLs with places in them, and regular expressions.
 
 * A **URL pattern** is a path (``/users/{id}``), or a whole URL without its query
-  (``https://{tenant}.example.com/users/{id}``). ``{name}`` stands for one segment or a part of
-  one, ``{name*}`` for any rest, slashes included.
+  (``https://{tenant}.example.com/users/{id}``); ``{name}`` is one segment or a part of one, ``*``
+  anything, as in every other pattern (``conditions``).
 * A **regular expression** is in RE2's syntax and runs in time linear in the text, whatever the
   pattern and however hostile the text: Python's own engine can take hours for 30 characters.
   What RE2 leaves out for that (look-around, backreferences) is refused at the start. It is no
@@ -15,11 +15,18 @@ accepted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from fnmatch import fnmatchcase
+from collections.abc import Iterator
 from typing import Protocol
 
 from magneto_serge.errors import ConfigError
+from magneto_serge.replay.conditions import pattern
+
+
+class Match(Protocol):
+    """Where an expression matched."""
+
+    def span(self, group: int = 0) -> tuple[int, int]:
+        """Return where a group begins and ends; (-1, -1) where it took no part."""
 
 
 class Regex(Protocol):
@@ -31,43 +38,34 @@ class Regex(Protocol):
     def sub(self, replacement: bytes, text: bytes) -> bytes:
         """Return ``text`` with every match replaced."""
 
+    def finditer(self, text: bytes) -> Iterator[Match]:
+        """Yield every match, in order; they do not overlap."""
 
-_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\*?)\}")
+    @property
+    def groups(self) -> int:
+        """The number of groups."""
+
+
 _URL_PATTERNS = "a path such as /users/{id}, or a URL such as https://example.com/users/{id}"
 
 
-def compile_url_pattern(pattern: str, setting: str) -> re.Pattern[str]:
+def compile_url_pattern(text: str, setting: str) -> re.Pattern[str]:
     """Return an expression for the whole of a path, or of ``scheme://authority/path``.
 
-    It is linear: places cannot be empty, and none of one segment can follow another directly.
     Raises ConfigError.
     """
-
-    def refused(why: str) -> ConfigError:
-        return ConfigError(f"{setting}: {pattern!r}: {why}; expected {_URL_PATTERNS}")
-
-    if not pattern.startswith("/") and "://" not in pattern:
-        raise refused("it is neither a path nor a URL")
-    if "?" in pattern:
-        raise refused("a pattern has no query: ignore_query leaves items of that out")
-    if re.search(r"\}\{", pattern):
-        raise refused("two places touch")
-    if pattern.count("*}") > 1:
-        raise refused("{name*} may stand in it once")
-    expression, end = "", 0
-    for place in _PLACE.finditer(pattern):
-        expression += re.escape(pattern[end : place.start()])
-        expression += ".+" if place[2] else "[^/]+"
-        end = place.end()
-    rest = pattern[end:]
-    if re.search(r"[{}]", _PLACE.sub("", pattern)):
-        raise refused("a brace stands alone; a place is {name} or {name*}")
-    return re.compile(expression + re.escape(rest), re.DOTALL)
+    if not text.startswith("/") and "://" not in text:
+        why = "it is neither a path nor a URL"
+    elif "?" in text:
+        why = "a pattern has no query: ignore_query leaves items of that out"
+    else:
+        return pattern(text)
+    raise ConfigError(f"{setting}: {text!r}: {why}; expected {_URL_PATTERNS}")
 
 
-def is_whole_url(pattern: str) -> bool:
+def is_whole_url(text: str) -> bool:
     """Tell whether a URL pattern speaks of scheme and authority too."""
-    return not pattern.startswith("/")
+    return not text.startswith("/")
 
 
 _RE2_MISSING = (
@@ -97,24 +95,3 @@ def compile_regex(expression: str, setting: str) -> Regex:
         ) from None
     found: Regex = compiled
     return found
-
-
-def host_matcher(pattern: str) -> Callable[[str, int], bool]:
-    """Return whether a host and a port are those that ``host``, ``host:port`` or ``*.host`` mean.
-
-    In patterns ``*``, ``?`` and ``[...]`` are as in a shell; a literal IPv6 address stands in
-    brackets only where a port follows it.
-    """
-    wanted = _unbracketed(pattern.lower())
-    if not any(character in wanted for character in "*?["):
-        return lambda host, port: wanted in (host, f"{host}:{port}")
-    return lambda host, port: fnmatchcase(host, wanted) or fnmatchcase(f"{host}:{port}", wanted)
-
-
-def _unbracketed(pattern: str) -> str:
-    """Take the brackets off an IPv6 literal: to a shell pattern they would be a set of characters.
-
-    ``[::1]:80`` becomes ``::1:80``, which is how authorities are written here.
-    """
-    literal, bracket, port = pattern.removeprefix("[").partition("]")
-    return literal + port if bracket and pattern[0] == "[" and ":" in literal else pattern

@@ -1,13 +1,16 @@
-"""Recordings on shelves, by key, with the cursor that plays equal requests in recorded order.
+"""Recordings on shelves, by key: look-up is a dictionary access or two, however many there are.
 
-Equal requests recorded several times replay in that order; after the last one, the last repeats.
-Look-up is two dictionary accesses: the head of the request first, which alone tells whether
-waiting for its body can make a difference, then the body.
+The head of a request comes first, which alone tells whether waiting for its body can make a
+difference, then the content. Keys are those of :class:`~magneto_serge.replay.rules.Rules`, of
+*neutral* requests: secrets, and what was put in their place, are the same marker on both sides. A
+request is looked up as it is before it is searched for secrets, which most do not have.
 
 Recordings come from any sequence of interactions. With a :class:`KeyIndex`, which a cassette on
-the disk can have, an interaction is not even decoded before it is to be played: a shelf is put up
-when it is first asked for, and filled one recording at a time. The index finds by digest; what it
-finds is played only if its key is equal.
+the disk can have for the default rules, an interaction is not even decoded before it is to be
+played: a shelf is put up when it is first asked for, and filled one recording at a time. The index
+finds by digest; what it finds is played only if its key is equal. Under other rules the keys of
+such a cassette are all computed when the first is needed, and its interactions decoded again when
+they are played, so that they are never in memory together.
 """
 
 from __future__ import annotations
@@ -16,12 +19,19 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
+import msgspec
+
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Interaction, Request
-from magneto_serge.replay.matching import HeadKey, body_key, head_digest, head_key, key_digest
+from magneto_serge.replay.matching import head_digest, head_prefixes, key_digest
+from magneto_serge.replay.nearest import Neighbours
+from magneto_serge.replay.rules import DEFAULT_RULES, Rules
+from magneto_serge.replay.secrets.bindings import Bindings, Seen
+from magneto_serge.replay.shelf import Recording, Repeats, Shelf
 
-_NEAR = 20_000  # recordings in memory looked at for one miss: some 30 ms
-_NEAR_DECODED = 1_000  # and where each has to be decoded first
+__all__ = ["KeyIndex", "Recording", "Scanner", "Shelves"]
+
+_NEAR_DECODED = 400  # recordings decoded for one miss, of each of three kinds: some 20 ms
 
 
 class KeyIndex(Protocol):
@@ -31,75 +41,45 @@ class KeyIndex(Protocol):
         """Yield the numbers from 0, ascending, of those whose digests begin with ``digest``."""
 
 
-class Recording:
-    """One recorded interaction on the shelf.
+class Scanner(Protocol):
+    """Where secrets, and what stands for them, are found in a request (``secrets`` provides it)."""
 
-    ``played`` counts its replays. ``encoded`` is the proxy's: the bytes to send, made once.
-    """
-
-    __slots__ = ("encoded", "interaction", "number", "played")
-
-    def __init__(self, interaction: Interaction, number: int) -> None:
-        self.interaction = interaction
-        self.number = number
-        self.played = 0
-        self.encoded: object = None
+    def scan(self, request: Request) -> Seen:
+        """Return the request without them; the request itself where there are none."""
 
 
-class Shelf:
-    """The recordings of equal requests, in recorded order, and which is next.
-
-    ``more`` yields those that are not in ``recordings`` yet.
-    """
-
-    __slots__ = ("_more", "_next", "recordings")
-
-    def __init__(self, more: Iterator[Recording] | None = None) -> None:
-        self.recordings: list[Recording] = []
-        self._more = more
-        self._next = 0
-
-    def first(self) -> Recording | None:
-        """Return the first recording, None where there is none."""
-        return self.recordings[0] if self.recordings or self._fetch() else None
-
-    def play(self) -> Recording:
-        """Return the next recording; the last one repeats."""
-        recordings = self.recordings
-        if self._next < len(recordings) or self._fetch():
-            self._next += 1
-        recording = recordings[self._next - 1]
-        recording.played += 1
-        return recording
-
-    def _fetch(self) -> bool:
-        found = None if self._more is None else next(self._more, None)
-        if found is None:
-            return False
-        self.recordings.append(found)
-        return True
-
-    def rewind(self) -> None:
-        """Start over from the first recording."""
-        self._next = 0
-        for recording in self.recordings:
-            recording.played = 0
+Numbers = dict[Hashable, dict[Hashable, list[int]]]  # by both parts of the key
 
 
 class Shelves:
     """A cassette's interactions, ready to be played, numbered from 1 in recorded order.
 
-    Without ``index`` the interactions are all taken now.
+    Without ``index`` the interactions are all taken now, unless they are a sequence and ``lazy``.
     """
 
     def __init__(
-        self, interactions: Iterable[Interaction] = (), index: KeyIndex | None = None
+        self,
+        interactions: Iterable[Interaction] = (),
+        index: KeyIndex | None = None,
+        *,
+        rules: Rules = DEFAULT_RULES,
+        secrets: Scanner | None = None,
+        lazy: bool = False,
     ) -> None:
         self.recordings: list[Recording] = []
-        self._shelves: dict[HeadKey, dict[Hashable, Shelf]] = {}
-        self._index = index
+        self.repeats: Repeats = "last"
+        self.rules = rules
+        self._head, self._content = rules.head, rules.content
+        self._secrets = secrets
+        self._bindings = Bindings()
+        self._shelves: dict[Hashable, Shelf | dict[Hashable, Shelf]] = {}
+        self._index = index if rules.indexed else None
         self._stored: Sequence[Interaction] = ()
-        if index is not None and isinstance(interactions, Sequence):
+        self._taken: dict[int, Recording] = {}  # of the stored ones, by number from 0
+        self._numbers: Numbers | None = None
+        self._trouble: CassetteError | None = None
+        self._neighbours: Neighbours | None = None  # of all recordings, once there was a miss
+        if (index is not None or lazy) and isinstance(interactions, Sequence):
             self._stored = interactions
             return
         for interaction in interactions:
@@ -109,78 +89,253 @@ class Shelves:
         return len(self._stored) + len(self.recordings)
 
     def add(self, interaction: Interaction) -> None:
-        """Append an interaction."""
-        request = interaction.request
-        recording = Recording(interaction, len(self) + 1)
+        """Append an interaction. Raises MatcherError as a matcher of the user's does."""
+        recording = self._recording(interaction, len(self))
         self.recordings.append(recording)
-        by_body = self._shelves.setdefault(head_key(request), {})
-        key = body_key(request.headers, request.body)
-        by_body.setdefault(key, Shelf()).recordings.append(recording)
+        request = self.compared(recording)
+        head, content = self._head(request), self._content(request)
+        shelf = self._shelf(head, content)
+        if shelf is None:
+            shelf = self._put_up(head, Shelf(content, guarded=self.rules.has_predicates))
+        shelf.all()  # what is stored comes before it
+        shelf.put(recording)
+
+    # --- looking up ----------------------------------------------------------------------------
+
+    def reads_content(self, request: Request) -> bool:
+        """Tell whether a request's body can make a difference to which recording is played."""
+        return self.rules.indexed or self.rules.of(request).reads_content
 
     def knows_head(self, request: Request) -> bool:
         """Tell whether a body could make this request one that was recorded.
 
         Raises CassetteError where the index is damaged.
         """
-        head = head_key(request)
-        return head in self._shelves or next(self._find(head), None) is not None
+        head = self._head(request)
+        if head in self._shelves or self._has(head):
+            return True
+        neutral = self._scan(request).neutral
+        return neutral is not request and (
+            (head := self._head(neutral)) in self._shelves or self._has(head)
+        )
 
     def without_body(self, request: Request) -> Shelf | None:
         """Return the recordings of such a request that had no body."""
-        return self._shelf(head_key(request), b"")
+        bare = msgspec.structs.replace(self._scan(request).neutral, body=b"")
+        return self._shelf(self._head(bare), self._content(bare))
 
     def play(self, request: Request) -> Recording | None:
         """Return the recording to replay for a complete request, or None; moves the cursor.
 
-        Raises CassetteError where it is damaged.
+        Raises CassetteError where it is damaged, MatcherError as a matcher of the user's does.
         """
-        body = body_key(request.headers, request.body) if request.body else b""
-        shelf = self._shelf(head_key(request), body)
-        return None if shelf is None else shelf.play()
-
-    def near(self, request: Request) -> Iterator[Recording]:
-        """Yield recordings to compare with a request that has none; some, where there are many."""
-        if self._index is None:
-            yield from self.recordings[:_NEAR]
-            return
-        same_head = list(islice(self._find(head_key(request)), _NEAR_DECODED))
-        for number in dict.fromkeys((*same_head, *range(min(len(self), _NEAR_DECODED)))):
-            try:
-                yield Recording(self._stored[number], number + 1)
-            except CassetteError:
-                continue  # what is damaged is an error when it is to be played
-
-    def rewind(self) -> None:
-        """Forget what was played."""
-        for by_body in self._shelves.values():
-            for shelf in by_body.values():
-                shelf.rewind()
-
-    def _shelf(self, head: HeadKey, body: Hashable) -> Shelf | None:
-        by_body = self._shelves.get(head)
-        shelf = None if by_body is None else by_body.get(body)
-        if shelf is None and self._index is not None:
-            shelf = Shelf(self._equal(head, body))
-            if shelf.first() is None:
+        shelf = self._shelf(self._head(request), self._content(request))
+        if shelf is None:
+            seen = self._scan(request)
+            if seen.neutral is request:
                 return None
-            self._shelves.setdefault(head, {})[body] = shelf
+            shelf = self._shelf(self._head(seen.neutral), self._content(seen.neutral))
+            if shelf is None:
+                return None
+            return self._choose(shelf, request, seen)
+        if not shelf.guarded:
+            recording = shelf.play(self.repeats)
+            if not shelf.guarded:  # what was fetched for it can have made it so
+                return recording
+        return self._choose(shelf, request, self._scan(request))
+
+    def _choose(self, shelf: Shelf, request: Request, seen: Seen) -> Recording | None:
+        known = self._bindings.placeholder_for
+        own = any(value.text in shelf.texts or known(value.text) for value in seen.values)
+        found = shelf.choose(lambda each: self._fit(each, seen), self.repeats, own=own)
+        if found is not None and found.seen is not None:
+            self._bindings.bind(seen.values, found.seen.values)
+        return found
+
+    def _fit(self, recording: Recording, seen: Seen) -> int | None:
+        """Return how well a recording suits a request with an equal key; None: not at all."""
+        return None if self.objection(recording, seen) else self._rank(recording, seen)
+
+    def _rank(self, recording: Recording, seen: Seen) -> int | None:
+        if recording.seen is None:
+            return 0
+        return self._bindings.fit(seen.values, recording.seen.values)
+
+    def objection(self, recording: Recording, seen: Seen) -> str:
+        """Return why a recording with an equal key does not suit: ``credentials``, ``another``
+        (it belongs to another secret) or the name of a predicate; empty where it does."""
+        recorded = recording.seen
+        if self.rules.has_predicates:
+            theirs = self.compared(recording)
+            for predicate in self.rules.of(seen.neutral).predicates:
+                if not predicate.holds(seen.neutral, theirs):
+                    return predicate.name
+        if recorded is None:
+            return ""
+        lacking = recorded.credentialed and not seen.credentialed
+        if lacking and self.rules.of(seen.neutral).credentials:
+            return "credentials"
+        return "" if self._bindings.admits(seen.values, recorded.values) else "another"
+
+    def _scan(self, request: Request) -> Seen:
+        return Seen(request) if self._secrets is None else self._secrets.scan(request)
+
+    def _recording(self, interaction: Interaction, number: int) -> Recording:
+        seen = None if self._secrets is None else self._secrets.scan(interaction.request)
+        if seen is not None and not seen.values and not seen.credentialed:
+            seen = None
+        return Recording(interaction, number + 1, seen)
+
+    def _recording_at(self, number: int) -> Recording:
+        taken = self._taken.get(number)
+        return taken or self._recording(self._stored[number], number)
+
+    @staticmethod
+    def compared(recording: Recording) -> Request:
+        """Return a recording's request as it is compared."""
+        return recording.interaction.request if recording.seen is None else recording.seen.neutral
+
+    # --- shelves -------------------------------------------------------------------------------
+
+    def _there(self, head: Hashable, content: Hashable) -> Shelf | None:
+        found = self._shelves.get(head)
+        if type(found) is Shelf:  # nearly every head has one content
+            return found if found.content == content else None
+        return None if found is None else found.get(content)  # type: ignore[union-attr]  # a dict
+
+    def _put_up(self, head: Hashable, shelf: Shelf) -> Shelf:
+        there = self._shelves.setdefault(head, shelf)
+        if type(there) is Shelf:
+            if there is not shelf:
+                self._shelves[head] = {there.content: there, shelf.content: shelf}
+        else:
+            there[shelf.content] = shelf  # type: ignore[index]  # a dict
         return shelf
 
-    def _equal(self, head: HeadKey, body: Hashable) -> Iterator[Recording]:
-        """Yield the stored recordings with this very key, decoded when they are asked for."""
-        for number in self._find(head, body):
-            interaction = self._stored[number]
-            request = interaction.request
-            if head_key(request) == head and body_key(request.headers, request.body) == body:
-                yield Recording(interaction, number + 1)
+    def _shelf(self, head: Hashable, content: Hashable) -> Shelf | None:
+        shelf = self._there(head, content)
+        if shelf is None and self._stored:
+            guarded = self.rules.has_predicates
+            shelf = Shelf(content, self._equal(head, content), guarded=guarded)
+            if shelf.first() is None:
+                return None
+            self._put_up(head, shelf)
+        return shelf
 
-    def _find(self, head: HeadKey, body: Hashable = None) -> Iterator[int]:
+    def _equal(self, head: Hashable, content: Hashable) -> Iterator[Recording]:
+        """Yield the stored recordings with this very key, decoded when they are asked for."""
+        if self._index is None:
+            for number in self._by_key().get(head, {}).get(content, ()):
+                yield self._taken.setdefault(number, self._recording_at(number))
+            return
+        for number in self._find(head, content):
+            recording = self._recording_at(number)
+            # Secrets that were recorded as they are have them in the digests too.
+            for request in (self.compared(recording), recording.interaction.request):
+                if self._head(request) == head and self._content(request) == content:
+                    yield self._taken.setdefault(number, recording)
+                    break
+
+    def _has(self, head: Hashable) -> bool:
+        if not self._stored:
+            return False
+        if self._index is None:
+            return head in self._by_key()
+        return next(self._find(head), None) is not None
+
+    def _by_key(self) -> Numbers:
+        """Return where the stored interactions are by their keys: computed once.
+
+        Raises CassetteError, each time anew, where one of them cannot be read.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+        if self._numbers is None:
+            numbers: Numbers = {}
+            try:
+                for number in range(len(self._stored)):
+                    request = self._scan(self._stored[number].request).neutral
+                    by_content = numbers.setdefault(self._head(request), {})
+                    by_content.setdefault(self._content(request), []).append(number)
+            except CassetteError as error:
+                self._trouble = error
+                raise
+            self._numbers = numbers
+        return self._numbers
+
+    def _find(self, head: Hashable, content: Hashable = None) -> Iterator[int]:
         if self._index is None:
             return iter(())
         try:
-            digest = head_digest(head)
-            if body is not None:
-                digest += key_digest(head, body)
+            digest = head_digest(head)  # type: ignore[arg-type]  # with an index, keys are default
+            if content is not None:
+                digest += key_digest(head, content)  # type: ignore[arg-type]  # the same
         except UnicodeEncodeError:  # nothing that was recorded has a lone surrogate
             return iter(())
         return self._index.find(digest)
+
+    # --- what is like it -----------------------------------------------------------------------
+
+    def equals(self, request: Request) -> tuple[Seen, list[Recording]]:
+        """Return a request as it is compared, and all recordings with an equal key."""
+        seen = self._scan(request)
+        for asked in (request, seen.neutral):
+            shelf = self._shelf(self._head(asked), self._content(asked))
+            if shelf is not None:
+                return seen, shelf.all()
+        return seen, []
+
+    def near(self, request: Request, most: int = 3) -> list[Recording]:
+        """Return the recordings nearest to a request that has none, best first; see ``nearest``.
+
+        Of those that would have to be decoded, only the likely ones are looked at.
+        """
+        neutral, hosts = self._scan(request).neutral, "host" in self.rules.of(request).parts.head
+        if not self._stored:
+            if self._neighbours is None or len(self._neighbours.requests) != len(self.recordings):
+                compared = [self.compared(each) for each in self.recordings]
+                self._neighbours = Neighbours(compared, hosts=hosts)
+            return [self.recordings[at] for at in self._neighbours.nearest(neutral, most)]
+        candidates: list[Recording] = list(self.recordings)
+        for number in self._likely(neutral):
+            try:
+                candidates.append(self._recording_at(number))
+            except CassetteError:
+                continue  # what is damaged is an error when it is to be played
+        found = Neighbours([self.compared(each) for each in candidates], hosts=hosts)
+        return [candidates[at] for at in found.nearest(neutral, most)]
+
+    def _likely(self, request: Request) -> Iterable[int]:
+        """Return the numbers of stored recordings worth decoding: same head, path, folder; some."""
+        found: dict[int, None] = {}
+        if self._index is not None:
+            for prefix in head_prefixes(request):
+                found |= dict.fromkeys(islice(self._index.find(prefix), _NEAR_DECODED))
+        found |= dict.fromkeys(range(min(len(self), _NEAR_DECODED)))
+        return found
+
+    # --- what was played -----------------------------------------------------------------------
+
+    @property
+    def play_counts(self) -> list[int]:
+        """How often each recording was played, in recorded order."""
+        counts = [0] * len(self._stored) + [each.played for each in self.recordings]
+        for number, recording in self._taken.items():
+            counts[number] = recording.played
+        return counts
+
+    def at(self, number: int) -> Recording:
+        """Return the recording with this number, from 1. Raises CassetteError where damaged."""
+        stored = len(self._stored)
+        return (
+            self._recording_at(number - 1)
+            if number <= stored
+            else self.recordings[number - 1 - stored]
+        )
+
+    def rewind(self) -> None:
+        """Forget what was played, and which secret stood for what."""
+        self._bindings = Bindings()
+        for there in self._shelves.values():
+            for shelf in (there,) if type(there) is Shelf else there.values():  # type: ignore[union-attr]  # a dict
+                shelf.rewind()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, overload
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
 from magneto_serge.messages import Interaction
-from magneto_serge.replay.shelves import Shelves
+from magneto_serge.replay.rules import DEFAULT_RULES, Rules
+from magneto_serge.replay.shelves import Scanner, Shelves
 
 from .formats import split_suffix
 
@@ -124,12 +125,13 @@ class Cassette(Sequence[Interaction]):
         """The container behind it, None for JSON."""
         return self._open_container()
 
-    def shelves(self) -> Shelves:
+    def shelves(self, *, rules: Rules = DEFAULT_RULES, secrets: Scanner | None = None) -> Shelves:
         """Return the interactions ready to be replayed, decoded when they are first played."""
         container = self._open_container()
         if container is None:
-            return Shelves(self._interactions)
-        return Shelves(_Lent(container), container if container.searchable else None)
+            return Shelves(self._interactions, rules=rules, secrets=secrets)
+        index = container if container.searchable else None
+        return Shelves(_Lent(container), index, rules=rules, secrets=secrets, lazy=True)
 
 
 class _Lent(Sequence[Interaction]):

@@ -20,6 +20,7 @@ import msgspec
 
 from magneto_serge.messages import Body, FileBody, Headers, Interaction
 from magneto_serge.replay.matching import KEY_SCHEME, body_key, head_digest, head_key, key_digest
+from magneto_serge.replay.secrets.neutral import neutral_of
 
 from .container import (
     BODY,
@@ -141,7 +142,7 @@ class ContainerFrames:
     def add(self, interaction: Interaction) -> None:
         """Append one interaction. Where it cannot be encoded nothing is noted of it; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
-        request = interaction.request
+        request = neutral_of(interaction.request)
         head = head_key(request)
         digests = head_digest(head) + key_digest(head, body_key(request.headers, request.body))
         self._encode_into(self._with_references(interaction), self._payload)
