@@ -18,6 +18,7 @@ from magneto_serge.proxy.playing import Playing
 from magneto_serge.proxy.pump import Pump
 from magneto_serge.proxy.refusals import Refusal
 from magneto_serge.proxy.reset import reset as send_reset
+from magneto_serge.proxy.shaped import Asking
 from magneto_serge.replay.faults import Fault
 from magneto_serge.wire.events import RequestReceived
 
@@ -45,7 +46,7 @@ class Answering(asyncio.Protocol):
     _cutting: bool  # a reset waits until what was written has gone out
     _discarding: bool  # the request in hand has been answered: the rest of it is dropped
     _exchange: Exchange | None
-    _pump: Pump | Playing | Pause | None
+    _pump: Pump | Playing | Pause | Asking | None
     gate: Gate
     server: ProxyServer
     ticks: int
@@ -89,6 +90,10 @@ class Answering(asyncio.Protocol):
             if close:
                 self.transport.close()
 
+    def reply(self, data: bytes, *, close: bool) -> None:
+        """Answer with ready bytes of ours."""
+        self._write(data, close=close)
+
     def answer(self, data: bytes, head: RequestReceived, *, close: bool = False) -> None:
         """Write a whole answer of ours before the request has been looked at."""
         self._discarding = not head.ended
@@ -101,12 +106,12 @@ class Answering(asyncio.Protocol):
 
     # --- recordings --------------------------------------------------------------------------
 
-    def wait_for(self, pump: Pump | Playing | Pause) -> None:
+    def wait_for(self, pump: Pump | Playing | Pause | Asking) -> None:
         """Let ``pump`` write, or wait, before anything else is answered."""
         self._pump = pump
         self._go_on(pump)
 
-    def _go_on(self, pump: Pump | Playing | Pause) -> bool:
+    def _go_on(self, pump: Pump | Playing | Pause | Asking) -> bool:
         """Write what the client takes of a recording; True where that was the rest of it."""
         if not pump.go_on():
             return False

@@ -35,9 +35,11 @@ from magneto_serge.proxy.gate import Gate, Hold
 from magneto_serge.proxy.playing import Playing
 from magneto_serge.proxy.pump import Pump
 from magneto_serge.proxy.reset import reset as send_reset
+from magneto_serge.proxy.rewriting import ShapedExchange
+from magneto_serge.proxy.shaped import Asking, ask, replay
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
-from magneto_serge.replay.engine import Decision, Forward
+from magneto_serge.replay.engine import Decision, Forward, Unanswered
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.shelves import Recording
 from magneto_serge.wire.events import (
@@ -107,7 +109,7 @@ class ClientConnection(Answering):
         self._request: Request | None = None
         self._session = server.session
         self._spool: Spool | None = None
-        self._pump: Pump | Playing | Pause | None = None
+        self._pump: Pump | Playing | Pause | Asking | None = None
         self._asked = 0.0
         self._raw: bytearray | None = None
 
@@ -386,7 +388,10 @@ class ClientConnection(Answering):
         self._act(decision)
         exchange = self._exchange
         if exchange is None:
-            spool.discard()
+            if type(self._pump) is Asking:
+                self._pump.spool = spool  # the hook that is asked may read it
+            else:
+                spool.discard()
             return
         request.body = b""  # the exchange's tee keeps it on its way out
         exchange.request_spooled(spool, body, trailers)
@@ -432,11 +437,16 @@ class ClientConnection(Answering):
 
     def _act(self, decision: Decision) -> None:
         if type(decision) is Recording:
-            self._replay(decision)
+            if self._session.shaping is None:
+                self.play(decision)
+            else:
+                replay(self, self._session.shaping, cast(Request, self._request), decision)
         elif type(decision) is Forward:
             self._forward(decision.keep)
+        elif type(decision) is Unanswered:
+            ask(self, self._session, decision.request)
         else:
-            self._refuse_miss(cast(Miss, decision))
+            self.refuse_miss(cast(Miss, decision))
 
     def _forward(self, keep: bool) -> None:
         server, head, request = self.server, self._head, self._request
@@ -445,10 +455,16 @@ class ClientConnection(Answering):
         server.stats.forwarded += 1
         self._discarding = False
         sink = self._session.sink if keep else None
-        self._exchange = exchange = Exchange(self, request, head, self.addressing.destination, sink)
+        destination, shaping = self.addressing.destination, self._session.shaping
+        if shaping is None:
+            exchange = Exchange(self, request, head, destination, sink)
+        else:
+            exchange = ShapedExchange(self, request, head, destination, sink, shaping)
+        self._exchange = exchange
         exchange.start()
 
-    def _replay(self, recording: Recording) -> None:
+    def play(self, recording: Recording) -> None:
+        """Answer with a recording."""
         server, head = self.server, self._head
         if head is None:
             return
@@ -479,9 +495,9 @@ class ClientConnection(Answering):
         if self._pump is pump and self._go_on(pump):
             self._next()
 
-    # --- called by faults --------------------------------------------------------------------
+    # --- called by faults and hooks ----------------------------------------------------------
 
-    def pause_over(self, pause: Pause) -> None:
+    def pause_over(self, pause: Pause | Asking) -> None:
         """Deal with what came in a pause."""
         if self._pump is pause:
             self._pump = None
@@ -495,7 +511,8 @@ class ClientConnection(Answering):
             elif not self._backlog:
                 self.gate.release(Hold.BACKLOG)
 
-    def _refuse_miss(self, miss: Miss) -> None:
+    def refuse_miss(self, miss: Miss) -> None:
+        """Refuse what no recording matches, and say so."""
         self.server.missed(miss)
         if type(self.transport) is DistortedTransport:  # what explains itself comes out right
             self.transport = self.transport.inner
