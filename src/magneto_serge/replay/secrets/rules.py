@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from magneto_serge.codings import coding_of, decode
+from magneto_serge.config import Settings
 from magneto_serge.errors import ConfigError
 from magneto_serge.messages import FileBody, Headers, Request
 from magneto_serge.replay.patterns import compile_regex
@@ -58,6 +59,17 @@ class SecretRules:
             _allowed(allow),
             tuple(_expression(each, "redact_patterns") for each in patterns),
             registered_redactors(),
+        )
+
+    @classmethod
+    def of(cls, settings: Settings) -> SecretRules:
+        """Return the rules of these settings; raises ConfigError."""
+        return cls(
+            headers=settings.redact_headers,
+            query=settings.redact_query,
+            fields=settings.redact_fields,
+            patterns=settings.redact_patterns,
+            allow=settings.redact_allow,
         )
 
     def scan(self, request: Request) -> Seen:

@@ -31,12 +31,17 @@ class BodyStream:
     def __init__(self, form: Form, finder: Finder, substitution: Substitution) -> None:
         self.coding: CodingName | None = form.coding
         self.changed = False
+        self._form = form
         self._nature = form.nature
         self._finder = finder
         self._substitution = substitution
         self._held = bytearray()
         self._context = 0  # bytes of what is held that have gone out
         self._begun = False
+
+    def again(self) -> BodyStream:
+        """Return a fresh one for the same body: what was replaced once gets the same number."""
+        return BodyStream(self._form, self._finder, self._substitution)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; return what may be written."""
