@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import io
 import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import certifi
+import curl_cffi
 import httpx
+import pycurl
 import pytest
 import requests
 import urllib3
+import uvloop
 
 from magneto_serge import Headers, Interaction, Request, Response, use_cassette
 from magneto_serge.storage.store import CassetteStore
@@ -31,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("at_home")
 POOL = urllib3.PoolManager()
 CLIENT = httpx.Client()
 SESSION = requests.Session()
+IMPERSONATOR = curl_cffi.Session()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,6 +47,7 @@ def closed() -> Iterator[None]:
     POOL.clear()
     CLIENT.close()
     SESSION.close()
+    IMPERSONATOR.close()
 
 
 def by_http_client(url: str) -> bytes:
@@ -71,6 +79,26 @@ async def _httpx(url: str) -> bytes:
         return (await client.get(url)).content
 
 
+def under_uvloop(work: Callable[[str], Coroutine[Any, Any, bytes]], url: str) -> bytes:
+    """Ask in uvloop, which connects without Python's sockets."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work(url))
+
+
+def by_pycurl(url: str, authorities: str | None = None) -> bytes:
+    """Ask with libcurl's oldest binding."""
+    body = io.BytesIO()
+    handle = pycurl.Curl()
+    handle.setopt(pycurl.URL, url)
+    handle.setopt(pycurl.WRITEDATA, body)
+    if authorities:
+        handle.setopt(pycurl.CAINFO, authorities)
+    handle.perform()
+    assert handle.getinfo(pycurl.RESPONSE_CODE) == 200
+    handle.close()
+    return body.getvalue()
+
+
 CLIENTS: dict[str, Callable[[str], bytes]] = {
     "http.client": by_http_client,
     "urllib.request": by_urllib,
@@ -82,6 +110,12 @@ CLIENTS: dict[str, Callable[[str], bytes]] = {
     "httpx": lambda url: httpx.get(url).content,
     "httpx, async, without environment": lambda url: asyncio.run(_httpx(url)),
     "aiohttp": lambda url: asyncio.run(_aiohttp(url)),
+    "aiohttp, in uvloop": lambda url: under_uvloop(_aiohttp, url),
+    "httpx, in uvloop, without environment": lambda url: under_uvloop(_httpx, url),
+    "pycurl": by_pycurl,
+    "pycurl, with authorities of its own": lambda url: by_pycurl(url, certifi.where()),
+    "curl_cffi": lambda url: curl_cffi.get(url).content,
+    "curl_cffi, made before": lambda url: IMPERSONATOR.get(url).content,
 }
 
 

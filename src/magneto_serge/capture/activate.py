@@ -8,7 +8,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from magneto_serge.capture import environment, openers, scopes, sockets, trust
+from magneto_serge.capture import (
+    browsers,
+    environment,
+    libcurl,
+    loops,
+    openers,
+    scopes,
+    sockets,
+    trust,
+)
 from magneto_serge.capture.scopes import Scope
 from magneto_serge.sessions import CassetteSession
 
@@ -23,6 +32,7 @@ def activate(session: CassetteSession, *, in_context: bool = False) -> Callable[
     while others are open; all other code belongs to the one that was opened last. A reverse proxy
     is only named in the environment: it is not for whatever this process connects to.
     """
+    session.watch()
     layer = environment.add(session.env(environment.before()))
     if session.settings.reverse is not None:
         return lambda: environment.remove(layer)
@@ -47,6 +57,8 @@ def _begin(scope: Scope) -> None:
             openers.remember()
             for each in (scopes, sockets, trust):
                 each.PATCHES.install()
+            for other in (browsers, libcurl, loops):
+                other.install()
         _open.add(scope)
 
 
@@ -54,6 +66,8 @@ def _end(scope: Scope) -> None:
     with _lock:
         _open.discard(scope)
         if not _open:
+            for other in (loops, libcurl, browsers):
+                other.uninstall()
             for each in (trust, sockets, scopes):
                 each.PATCHES.uninstall()
             openers.restore()

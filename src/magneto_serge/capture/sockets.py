@@ -80,7 +80,7 @@ def _source_port(sock: socket.socket, proxy: tuple[str, int]) -> int:
 
 
 def _led_getaddrinfo(host: Any, port: Any, family: int = 0, *args: Any, **kwargs: Any) -> Any:
-    address = _address_of(host, port if isinstance(port, int) else 0)
+    address = stands_for(host, port)
     if address is None:
         return _real["getaddrinfo"](host, port, family, *args, **kwargs)
     if family == socket.AF_INET6:
@@ -90,6 +90,11 @@ def _led_getaddrinfo(host: Any, port: Any, family: int = 0, *args: Any, **kwargs
 
 def _led_gethostbyname(hostname: str) -> str:
     return _address_of(hostname) or str(_real["gethostbyname"](hostname))
+
+
+def stands_for(host: Any, port: Any) -> str | None:
+    """Return the address that stands for a name where it is led; None where it is looked up."""
+    return _address_of(host, port if isinstance(port, int) else 0)
 
 
 def _address_of(host: Any, port: int = 0) -> str | None:
