@@ -15,7 +15,7 @@ import msgspec
 
 from magneto_serge.messages import Interaction
 
-from . import json_read, json_shapes
+from . import doubled_keys, json_read, json_shapes
 from .faults import damaged, decode_json
 
 _OLDER = "1.0"
@@ -41,12 +41,15 @@ _outline = msgspec.json.Decoder(_Outline)
 def read(path: Path, data: bytes, *, verify: bool = False) -> list[Interaction]:
     """Return the interactions of a JSON cassette of any version that we know.
 
-    A byte order mark is accepted. ``verify`` compares the side files' digests too. Raises
-    CassetteError.
+    A byte order mark is accepted. ``verify`` compares the side files' digests too, and looks for
+    doubled keys in files of any size. Raises CassetteError.
     """
     data = data.removeprefix(_BOM)
     if _version(path, data) == json_shapes.VERSION:
-        return json_read.read(path, data, verify=verify)
+        interactions = json_read.read(path, data, verify=verify)
+        if verify or len(data) <= doubled_keys.ALWAYS:
+            doubled_keys.refuse(path, data)
+        return interactions
     from . import json_v1  # few files are so old
 
     interactions, others = json_v1.read(path, data)
