@@ -247,8 +247,8 @@ class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     origin broke off mid-body (the body is then what had arrived). ``informational`` holds 1xx
     responses other than 100. Times: ``started`` in seconds since the epoch (UTC);
     ``first_byte_ms`` (None without a response) and ``total_ms`` in ms since then. ``chunks`` is
-    empty unless the body arrived as a stream: more than one piece over more than 20 ms; then
-    ``(size in bytes, ms since started)`` for each piece, the sizes adding up to the body's.
+    empty unless the body arrived as a stream, in pieces or long before its end (``proxy/tape.py``);
+    then ``(size in bytes, ms since started)`` for each piece, the sizes adding up to the body's.
     ``peer`` is the origin's ``address:port``. ``websocket`` is set where the response is a 101 that
     opened a WebSocket. ``template``: body and field values of the response are templates, to be
     rendered for each request that it answers; somebody has written that into the cassette.

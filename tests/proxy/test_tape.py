@@ -32,7 +32,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Replace the clock of recordings."""
     clock = Clock()
-    monkeypatch.setattr(tape, "time", clock)
+    monkeypatch.setattr(tape, "time", clock.time)
+    monkeypatch.setattr(tape, "perf_counter", clock.perf_counter)
     return clock
 
 
@@ -177,14 +178,29 @@ def test_large_bodies_go_to_the_disk_as_they_come() -> None:
 # --- times ---------------------------------------------------------------------------------------
 
 
-def streamed(stage: Stage, client: MockTransport, clock: Clock, *pauses: float) -> object:
+def streamed(
+    stage: Stage,
+    client: MockTransport,
+    clock: Clock,
+    *pauses: float,
+    fields: bytes = b"",
+    framing: str = "length",
+    end: float = 0,
+) -> object:
     """Have a response come in pieces of 10 bytes, each after a pause in ms; return its times."""
     client.send(ask())
     origin = stage.answer_dial()
-    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (10 * len(pauses)))
+    lines = {"length": b"Content-Length: %d\r\n" % (10 * len(pauses)), "close": b""}
+    lines["chunked"] = b"Transfer-Encoding: chunked\r\n"
+    origin.send(b"HTTP/1.1 200 OK\r\n" + fields + lines[framing] + b"\r\n")
     for pause in pauses:
         clock.ms += pause
-        origin.send(bytes(10))
+        origin.send(b"a\r\n%b\r\n" % bytes(10) if framing == "chunked" else bytes(10))
+    clock.ms += end
+    if framing == "chunked":
+        origin.send(b"0\r\n\r\n")
+    elif framing == "close":
+        origin.hang_up()
     (kept,) = stage.sink.interactions
     assert sum(size for size, _ in kept.chunks) in (0, 10 * len(pauses))
     return tuple((size, round(ms, 6)) for size, ms in kept.chunks)
@@ -208,9 +224,60 @@ def streamed(stage: Stage, client: MockTransport, clock: Clock, *pauses: float) 
 def test_times_of_a_stream(
     clock: Clock, pauses: tuple[float, ...], chunks: tuple[tuple[int, float], ...]
 ) -> None:
-    """More than one piece over more than 20 ms is a stream; pieces within 1 ms are one."""
+    """With a length, what took more than 20 ms is a stream; pieces within 1 ms are one."""
     stage, client = recording()
     assert streamed(stage, client, clock, *pauses) == chunks
+
+
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+@pytest.mark.parametrize(
+    ("pauses", "chunks"),
+    [
+        ((5,), ()),
+        ((5, 2), ((10, 5.0), (10, 7.0))),
+        ((5, 0.5, 3), ((20, 5.0), (10, 8.5))),
+        ((5, 0.5), ()),
+    ],
+)
+def test_times_of_a_body_without_a_length(
+    framing: str, clock: Clock, pauses: tuple[float, ...], chunks: tuple[tuple[int, float], ...]
+) -> None:
+    """Where nobody said how long it would be, every piece has its moment, however quick."""
+    stage, client = recording()
+    assert streamed(stage, client, clock, *pauses, framing=framing) == chunks
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("kind", [b"text/event-stream; charset=utf-8", b"Application/X-NDJSON"])
+def test_times_of_events(framing: str, kind: bytes, clock: Clock) -> None:
+    """Of what says that it is a stream, each piece is kept, however close it came to the other."""
+    stage, client = recording()
+    fields = b"Content-Type: %b\r\n" % kind
+    found = streamed(stage, client, clock, 5, 0.3, 0.3, 0, fields=fields, framing=framing)
+    assert found == ((10, 5.0), (10, 5.3), (20, 5.6))
+
+
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+def test_stream_that_ends_long_after_its_only_piece(framing: str, clock: Clock) -> None:
+    """The moment of the piece is kept: it is not that of the end."""
+    stage, client = recording()
+    assert streamed(stage, client, clock, 5, framing=framing, end=500) == ((10, 5.0),)
+    assert stage.sink.interactions[0].total_ms == pytest.approx(505)
+
+
+def test_endless_stream_has_a_bounded_number_of_moments(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number of pieces neighbours are joined: later moments, and every byte."""
+    monkeypatch.setattr(tape, "PIECES_KEPT", 10)
+    stage, client = recording()
+    fields = b"Content-Type: text/event-stream\r\n"
+    found = streamed(stage, client, clock, *[5.0] * 100, fields=fields, framing="chunked")
+    assert isinstance(found, tuple)
+    assert 5 <= len(found) <= 10
+    moments = [moment for _, moment in found]
+    assert moments == sorted(set(moments))
+    assert moments[-1] > 450
 
 
 def test_times_of_an_exchange(clock: Clock) -> None:

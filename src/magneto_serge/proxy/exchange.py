@@ -301,7 +301,7 @@ class Exchange:
             return True
         self._response = event
         if self._tape is not None:
-            self._tape.response_started()
+            self._tape.response_started(event)
         client = self.client
         modern = self.head.version == "HTTP/1.1"
         framing: Framing | None = None

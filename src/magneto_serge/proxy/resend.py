@@ -188,7 +188,7 @@ class Resend:
                     self._end(Failure(FailureKind.BAD_RESPONSE, "101 to a request without upgrade"))
                     return
                 self._response = event
-                self._tape.response_started()
+                self._tape.response_started(event)
                 if event.ended:
                     self._end(None)
             elif isinstance(event, StreamEnded):

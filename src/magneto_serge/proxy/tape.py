@@ -1,8 +1,13 @@
 """What is kept of one exchange for the recorder, while it happens.
 
 A tape runs from the request's head to the response's end: the bodies (``tee``), the interim
-responses, the moments of the pieces of a stream. It never delays the relay. Times are in ms since
-the tape started.
+responses, the moments of the pieces. It never delays the relay. Times are in ms since the tape
+started.
+
+Moments are kept where a body came as a stream: where its length was not said beforehand, and of any
+body that took its time. Of an event stream, or one of lines, each piece is kept as it came; of
+anything else what came within the same ms is one piece, for a bulk transfer is not a stream of
+reads. An endless stream costs a bounded number of moments: they become coarser.
 """
 
 from __future__ import annotations
@@ -23,10 +28,14 @@ from magneto_serge.messages import (
 )
 from magneto_serge.proxy.tee import Tee
 from magneto_serge.replay.engine import InteractionSink
-from magneto_serge.wire.events import InformationalReceived, ResponseReceived
+from magneto_serge.replay.pieces import is_stream
+from magneto_serge.wire.events import Framing, InformationalReceived, ResponseReceived
+from magneto_serge.wire.fields import first
 
-STREAM_AFTER_MS = 20.0  # a body that takes longer, in several pieces, keeps their times
-SAME_PIECE_MS = 1.0  # pieces closer than this are one: a bulk transfer is not a stream of reads
+STREAM_AFTER_MS = 20.0  # a body with a known length that takes longer, in pieces, is a stream too
+SAME_PIECE_MS = 1.0  # pieces closer than this are one
+SAME_READ_MS = 0.05  # of an event stream: what came in one read
+PIECES_KEPT = 65_536  # beyond it, neighbours are joined: 8 MB
 
 
 class Tape:
@@ -41,6 +50,8 @@ class Tape:
         "_informational",
         "_limit",
         "_request_tee",
+        "_resolution",
+        "_response",
         "_response_tee",
         "_started",
         "sink",
@@ -55,6 +66,7 @@ class Tape:
         self._first = b""  # the first piece: most bodies come in one
         self._first_at = 0.0
         self._chunks: list[tuple[int, float]] | None = None
+        self._response: ResponseReceived | None = None
         self._informational: tuple[Response, ...] = ()
         self._request_tee: Tee | None = None
         self._response_tee: Tee | None = None
@@ -71,9 +83,10 @@ class Tape:
             response = Response(event.status, event.reason.decode("latin-1"), Headers(event.fields))
             self._informational += (response,)
 
-    def response_started(self) -> None:
+    def response_started(self, response: ResponseReceived) -> None:
         """Note the time to the first byte."""
         self._first_byte_at = perf_counter()
+        self._response = response
 
     def response_data(self, data: bytes) -> None:
         """Keep a piece of the response's content, and when it came."""
@@ -85,15 +98,31 @@ class Tape:
         if tee is None or chunks is None:
             tee = self._response_tee = Tee(self.sink, self._limit)
             chunks = self._chunks = []
+            self._resolution = SAME_READ_MS if self._of_events() else SAME_PIECE_MS
             if self._first:
                 tee.add(self._first)
                 chunks.append((len(self._first), self._ms(self._first_at)))
                 self._first = b""
         tee.add(data)
-        if chunks and now - chunks[-1][1] < SAME_PIECE_MS:
+        if chunks and now - chunks[-1][1] < self._resolution:
             chunks[-1] = (chunks[-1][0] + len(data), chunks[-1][1])
         else:
             chunks.append((len(data), now))
+            if len(chunks) > PIECES_KEPT:
+                self._coarsen(chunks)
+
+    def _of_events(self) -> bool:
+        """Whether the body says of itself that it is a stream."""
+        response = self._response
+        kind = None if response is None else first(response.fields, b"content-type")
+        return kind is not None and is_stream(kind.decode("latin-1"))
+
+    def _coarsen(self, chunks: list[tuple[int, float]]) -> None:
+        """Join neighbours: what is left goes out when its second half had come."""
+        self._resolution *= 2
+        pairs = zip(chunks[::2], chunks[1::2], strict=False)
+        joined = [(one[0] + other[0], other[1]) for one, other in pairs]
+        chunks[:] = joined + chunks[2 * len(joined) :]
 
     def finish(
         self,
@@ -131,16 +160,24 @@ class Tape:
                 self._started,
                 None if first_byte_at is None else self._ms(first_byte_at),
                 total_ms,
-                self._pieces() if self._chunks else (),
+                self._pieces(total_ms),
                 peer,
             )
         )
 
-    def _pieces(self) -> tuple[tuple[int, float], ...]:
-        """Return the moments of the pieces, if the body was a stream."""
-        chunks = self._chunks or ()
-        streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > STREAM_AFTER_MS
-        return tuple(chunks) if streamed else ()
+    def _pieces(self, total_ms: float) -> tuple[tuple[int, float], ...]:
+        """Return the moments of the pieces, if the body came as a stream."""
+        chunks = self._chunks
+        if chunks is None:
+            if not self._first:
+                return ()
+            at = self._ms(self._first_at)  # its end may have come much later
+            return ((len(self._first), at),) if total_ms - at > STREAM_AFTER_MS else ()
+        response = self._response
+        transfer = response is None or response.framing is Framing.LENGTH
+        if transfer and chunks[-1][1] - chunks[0][1] <= STREAM_AFTER_MS and not self._of_events():
+            return ()
+        return tuple(chunks) if len(chunks) > 1 or total_ms - chunks[0][1] > STREAM_AFTER_MS else ()
 
     def discard(self) -> None:
         """Forget everything."""

@@ -41,15 +41,21 @@ LINES = frozenset(
 )
 
 
-def media_type(response: Response) -> str:
-    """Return the media type of a response's content, lower-case, without parameters."""
-    return (response.headers.get("content-type") or "").partition(";")[0].strip().lower()
+def media_type(content_type: str) -> str:
+    """Return the media type that a Content-Type names, lower-case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def is_stream(content_type: str) -> bool:
+    """Tell whether a body of this type is one event, or line, after the other."""
+    kind = media_type(content_type)
+    return kind == EVENT_STREAM or kind in LINES
 
 
 def unit_end(response: Response) -> re.Pattern[bytes] | None:
     """Return what ends a unit of this body; None where it has no units, or they cannot be seen."""
     coding = (response.headers.get("content-encoding") or "identity").strip().lower()
-    kind = media_type(response)
+    kind = media_type(response.headers.get("content-type") or "")
     if coding not in ("", "identity"):
         return None
     if kind == EVENT_STREAM:

@@ -44,6 +44,7 @@ _DIGEST_FIELD = re.compile(
     rb"content-md5|digest|content-digest|repr-digest|x-goog-hash|x-amz-checksum-.*", re.IGNORECASE
 )
 _FIELDS_KEPT = 4096  # rendered field lines remembered: most recur in every interaction
+STREAMED_MS = 20.0  # a body whose pieces came within this time is no stream that anybody watches
 _DECODED_RATIO = 4  # decoded content may be this many times memory_limit (a bomb is more)
 
 _json = msgspec.json.Encoder().encode
@@ -225,7 +226,9 @@ def timestamp(seconds: float) -> bytes:
 def _owed(interaction: Interaction) -> Fidelity:
     if interaction.failure is not None:
         return Fidelity.EXACT
-    return Fidelity.REPRODUCIBLE if interaction.chunks else Fidelity.DECODED
+    chunks = interaction.chunks  # in a stream, the pieces must stay what they were
+    streamed = len(chunks) > 1 and chunks[-1][1] - chunks[0][1] > STREAMED_MS
+    return Fidelity.REPRODUCIBLE if streamed else Fidelity.DECODED
 
 
 def _has_digest(message: Request | Response) -> bool:
