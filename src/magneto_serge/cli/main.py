@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "convert": ("convert", "convert", "Write a cassette in another format."),
     "recover": ("convert", "recover", "Make a cassette of what a crash has left."),
     "import": ("importing", "import_recordings", "Make cassettes of other tools' recordings."),
+    "export": ("exporting", "export", "Write a cassette for another tool."),
     "ca": ("ca", "ca", "The certificate authority: where it is, how to trust it."),
     "demo": ("demo", "demo", "See the main job done on this machine in a few seconds."),
 }

@@ -20,8 +20,17 @@ _SIGNS = (
 _PATTERNS = [(kind, re.compile(signs, re.IGNORECASE)) for kind, signs in _SIGNS]
 
 
+def spelt(failure: Failure) -> str:
+    """Return a failure in words that :func:`failure_of` takes for exactly this one."""
+    kind = failure.kind.value
+    return f"{kind}: {failure.detail}" if failure.detail else kind
+
+
 def failure_of(detail: str) -> Failure:
     """Return the failure that ``detail`` describes; the origin was unreachable if nothing fits."""
+    kind, _, rest = detail.partition(": ")
+    if kind in set(FailureKind):
+        return Failure(FailureKind(kind), rest)
     if detail == "server disconnected":  # mitmproxy
         return Failure(FailureKind.RESET, detail)
     kinds = (kind for kind, signs in _PATTERNS if signs.search(detail))

@@ -16,7 +16,13 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from magneto_serge.messages import DEFAULT_PORTS, Failure, Interaction, Request, Response
+from magneto_serge.messages import (
+    DEFAULT_PORTS,
+    Failure,
+    Interaction,
+    Request,
+    Response,
+)
 
 from .converting import converted
 from .failing import failure_of
@@ -95,9 +101,8 @@ class _Reader:
         before = mapping(entry.get("timings"), "timings")
         waited = sum(max(0.0, number(before.get(part))) for part in _BEFORE_ANSWER)
         interaction.first_byte_ms = min(waited, interaction.total_ms)
-        error = text(told.get("_error"))
-        if error:  # the answer had begun
-            interaction.failure = failure_of(error)
+        if told.get("_error"):  # the answer had begun
+            interaction.failure = self._failure(told)
         if status == 101:
             interaction.websocket = conversation_of(
                 entry.get("_webSocketMessages"),
@@ -143,7 +148,7 @@ class _Reader:
         if text(content.get("encoding")).lower() == "base64":
             return _lenient(text(held))
         mime = text(content.get("mimeType")) or _declared(raw)
-        return _sized(text(held), mime, integer(content.get("size"), -1), self._remarks)
+        return sized_text(text(held), mime, integer(content.get("size"), -1), self._remarks)
 
     def _posted(self, asked: dict[str, Any]) -> bytes:
         posted = mapping(asked.get("postData"), "postData")
@@ -160,7 +165,7 @@ class _Reader:
         if "base64" in (text(posted.get("encoding")), text(posted.get("_encoding"))):
             return _lenient(text(held))
         size = integer(asked.get("bodySize"), -1)
-        return _sized(text(held), mime, size, self._remarks)
+        return sized_text(text(held), mime, size, self._remarks)
 
     def _parameters(self, parameters: list[Any], mime: str) -> bytes:
         if not parameters:
@@ -179,13 +184,13 @@ def _declared(raw: RawFields) -> str:
     return next((text(value) for name, value in raw if text(name).lower() == "content-type"), "")
 
 
-def _sized(held: str, mime: str, size: int, remarks: Remarks) -> bytes:
+def sized_text(held: str, mime: str, size: int, remarks: Remarks | None = None) -> bytes:
     """Return text in its charset; of two ways to write it, the one that has the recorded size."""
     plain = utf8(held)
     charset = _CHARSET.search(mime)
     if charset is None or held.isascii() or len(plain) == size:
         return plain
-    return encoded(held, charset[1], remarks)
+    return encoded(held, charset[1], Remarks() if remarks is None else remarks)
 
 
 def _lenient(held: str) -> bytes:

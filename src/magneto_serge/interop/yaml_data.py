@@ -53,7 +53,7 @@ def load(data: bytes, remarks: Remarks) -> Any:
     Raises CassetteError where it is not YAML or goes beyond the bounds, ConfigError where PyYAML
     is not installed.
     """
-    yaml = _library()
+    yaml = library()
     limit = max(_ROOM, _EXPANSION * len(data))
     parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     noted = Remarks()
@@ -70,7 +70,8 @@ def load(data: bytes, remarks: Remarks) -> Any:
     return loaded
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return PyYAML; raises ConfigError where it is not installed."""
     try:
         import yaml
     except ImportError as error:
@@ -253,7 +254,7 @@ def typed(value: Any) -> Any:
         return [typed(each) for each in value]
     if not isinstance(value, Plain):
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    yaml = _library()
+    yaml = library()
     loader = yaml.SafeLoader("")
     tag = loader.resolve(yaml.ScalarNode, str(value), (True, False))
     if tag.removeprefix(_STANDARD) not in ("bool", "int", "float"):
