@@ -70,7 +70,7 @@ def import_recordings(
     force: bool,
     cassette_dir: str | None,
 ) -> None:
-    """Make cassettes of the recordings of other tools.
+    """Make cassettes of other tools' recordings.
 
     A folder keeps its names and sub-folders. The exit status is 1 if a file could not be imported;
     the others are.
