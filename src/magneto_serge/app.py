@@ -13,11 +13,11 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
@@ -28,12 +28,16 @@ from magneto_serge.proxy.caught import Caught
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
 from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.hooks import EVERYWHERE, Hooks
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 from magneto_serge.runner import LoopThread
+from magneto_serge.scripts import hooks_from
 from magneto_serge.sessions import CassetteSession, mode_of
 from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger("magneto_serge")
 
@@ -68,6 +72,8 @@ class MagnetoProxy:
         self._store = store_of(settings)
         self._named: dict[str, CassetteSession] = {}
         self._keys = count(1)
+        self._hooks = Hooks()
+        self._loaded: dict[object, Hooks] = {}
         self._session = self._idle_session()
         self._misses: list[Miss] = []
         self._reverse = _origin_of(settings.reverse) if settings.reverse else None
@@ -297,6 +303,40 @@ class MagnetoProxy:
         ended, self._session = self._session, self._idle_session()
         self._server.session = self._session.replay
         return ended.finish()
+
+    # --- hooks -----------------------------------------------------------------------------
+
+    def before_record(self, function: F) -> F:
+        """Register a hook of this proxy; see :func:`magneto_serge.before_record`."""
+        return self._hooks.before_record(function)
+
+    def before_replay(self, function: F) -> F:
+        """Register a hook of this proxy; see :func:`magneto_serge.before_replay`."""
+        return self._hooks.before_replay(function)
+
+    def on_miss(self, function: F) -> F:
+        """Register a hook of this proxy; see :func:`magneto_serge.on_miss`."""
+        return self._hooks.on_miss(function)
+
+    def on_message(self, function: F) -> F:
+        """Register a hook of this proxy; see :func:`magneto_serge.on_message`."""
+        return self._hooks.on_message(function)
+
+    def hooks_for(self, settings: Settings) -> Hooks:
+        """Return what a session with these settings has of hooks; called by the session.
+
+        A script is run once, however many sessions there are.
+        """
+        chosen = (settings.scripts, settings.hooks)
+        found = self._loaded.get(chosen)
+        if found is None:
+            loaded = hooks_from(*chosen) if any(chosen) else []
+            found = self._loaded[chosen] = Hooks(EVERYWHERE, *loaded, self._hooks)
+        return found
+
+    def uncount(self, recorded: int) -> None:
+        """Correct the count of what was recorded; called by a session when it ends."""
+        self._server.uncount(recorded)
 
     # --- what happened ---------------------------------------------------------------------
 

@@ -1,14 +1,13 @@
 """What happens to an interaction between the traffic and the disk, in the recorder's thread.
 
-First what is to be rewritten in the cassette, then the users' ``before_record`` hooks, then
-redaction: whatever a hook puts in, no secret is written. Coroutines run on a loop of this thread's
-own, one at a time, each for ``PATIENCE`` seconds at most.
+First what is to be rewritten in the cassette, then the users' ``before_record`` hooks; redaction is
+the recorder's and comes after it: whatever a hook puts in, no secret is written. Coroutines run on
+a loop of this thread's own, one at a time, each for ``PATIENCE`` seconds at most.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from magneto_serge.messages import Interaction
@@ -21,29 +20,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("magneto_serge")
 
-Redact = Callable[[Interaction], Interaction]
-
 
 class Preparation:
-    """Prepares the interactions of one recording; called in the recorder's thread."""
+    """Prepares the interactions of one recording; called in the recorder's thread.
 
-    def __init__(self, shaping: Shaping, redact: Redact) -> None:
+    It is false where there is nothing to do.
+    """
+
+    def __init__(self, shaping: Shaping) -> None:
         self._hooks = shaping.hooks
         rewriter = shaping.rewriter
         self._rewriter = rewriter if rewriter is not None and rewriter.for_cassette else None
-        self._redact = redact
         self._runner: asyncio.Runner | None = None
+
+    def __bool__(self) -> bool:
+        return self._rewriter is not None or bool(self._hooks.at_record)
 
     def __call__(self, interaction: Interaction) -> Interaction | None:
         """Return what is to be written; None: nothing."""
         if self._rewriter is not None:
             interaction = self._rewriter.interaction(interaction)
-        if self._hooks.at_record:
-            kept = self._asked(interaction)
-            if kept is None:
-                return None
-            interaction = kept
-        return self._redact(interaction)
+        return self._asked(interaction) if self._hooks.at_record else interaction
 
     def _asked(self, interaction: Interaction) -> Interaction | None:
         if not any_waits(self._hooks.at_record):

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
@@ -26,12 +26,16 @@ from magneto_serge.replay.redaction import redact, without_proxy_fields
 from magneto_serge.replay.rules import compile_rules
 from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.timing import pace_of
+from magneto_serge.shaping import SessionShaping
 
 if TYPE_CHECKING:
+    from magneto_serge.replay.hooks import Hooks
     from magneto_serge.replay.shelf import Repeats
     from magneto_serge.replay.shelves import Shelves
     from magneto_serge.storage.recorder import Recorder
     from magneto_serge.storage.store import CassetteStore
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger("magneto_serge")
 
@@ -57,6 +61,12 @@ class Door(Protocol):
 
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Take the connection from ``source_port`` for one of the session ``key`` to ``host``."""
+
+    def hooks_for(self, settings: Settings) -> Hooks:
+        """Return the hooks that a session with these settings has, besides its own."""
+
+    def uncount(self, recorded: int) -> None:
+        """Take interactions off the count that were left out of the recording after all."""
 
     def forget(self, session: CassetteSession) -> None:
         """Serve the session no more; whoever asks for it is refused."""
@@ -100,6 +110,7 @@ class CassetteSession:
         )
         self.replay.pace = pace_of(settings.latency, settings.latency_seed)
         self.replay.faults = faults_of(settings.faults, settings.fault_seed)
+        self._shaping = SessionShaping(settings, self.replay, door.hooks_for(settings))
         try:
             self._equip(mode)
         except BaseException:
@@ -179,6 +190,24 @@ class CassetteSession:
             raise CassetteError("no cassette is being replayed")
         return shelves.at(number).interaction.request
 
+    # --- hooks -----------------------------------------------------------------------------
+
+    def before_record(self, function: F) -> F:
+        """Register a hook of this session alone; see :func:`magneto_serge.before_record`."""
+        return self._shaping.hooks.before_record(function)
+
+    def before_replay(self, function: F) -> F:
+        """Register a hook of this session alone; see :func:`magneto_serge.before_replay`."""
+        return self._shaping.hooks.before_replay(function)
+
+    def on_miss(self, function: F) -> F:
+        """Register a hook of this session alone; see :func:`magneto_serge.on_miss`."""
+        return self._shaping.hooks.on_miss(function)
+
+    def on_message(self, function: F) -> F:
+        """Register a hook of this session alone; see :func:`magneto_serge.on_message`."""
+        return self._shaping.hooks.on_message(function)
+
     # --- how to reach it -------------------------------------------------------------------
 
     @property
@@ -217,7 +246,7 @@ class CassetteSession:
         """
         self._door.forget(self)
         recorder, self._recorder = self._recorder, None
-        saved = None if recorder is None else recorder.finish(replace=self._replace)
+        saved = self._end(recorder)
         if self.settings.play_report is not None and not self._reported:
             self._reported = True
             self._report_plays(recorder.count if recorder is not None else 0)
@@ -229,6 +258,16 @@ class CassetteSession:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.abort()
+        self._shaping.close()
+
+    def _end(self, recorder: Recorder | None) -> Path | None:
+        """Save what was recorded, and say how much of it was left out on the way to the disk."""
+        try:
+            return None if recorder is None else recorder.finish(replace=self._replace)
+        finally:
+            self._shaping.close()
+            if recorder is not None and recorder.left_out:
+                self._door.uncount(recorder.left_out)
 
     def _report_plays(self, recorded: int) -> None:
         """Add to the play report; what was recorded counts as played."""
@@ -283,17 +322,22 @@ class CassetteSession:
                 self._recorder = self._store.recorder(
                     name, redact=redact if self.settings.redact else without_proxy_fields
                 )
+                self._shaping.attend(self._recorder)
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces
         session.mode = mode
 
     def _shelves(self, name: str) -> Shelves:
-        shelves = self._store.open(name).shelves(
+        cassette = self._store.open(name)
+        self._shaping.check(cassette, str(cassette.path))
+        shelves = cassette.shelves(
             rules=self._rules, secrets=SecretRules() if self.settings.redact else None
         )
         self._stored = len(shelves)
         for other in self._more:
-            for interaction in self._store.load(other):
+            interactions = self._store.load(other)
+            self._shaping.check(interactions, self._store.place(other))
+            for interaction in interactions:
                 shelves.add(interaction)
         return shelves
 

@@ -246,6 +246,16 @@ class ProxyServer:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("A fault of ours, please report it", exc_info=error)
 
+    def uncount(self, recorded: int) -> None:
+        """Take interactions off the count of those recorded; callable from any thread."""
+        try:
+            self.loop.call_soon_threadsafe(self._uncount, recorded)
+        except (AttributeError, RuntimeError):  # not started, or stopped: nobody counts
+            self._uncount(recorded)
+
+    def _uncount(self, recorded: int) -> None:
+        self.stats.recorded -= recorded
+
     def _count_miss(self, miss: Miss) -> None:
         self.stats.missed += 1
         self._on_miss(miss)

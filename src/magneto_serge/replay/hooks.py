@@ -67,7 +67,7 @@ class Hooks:
         self._above = above
         self._own: tuple[Hook, ...] = ()
         self._below: weakref.WeakSet[Hooks] = weakref.WeakSet()
-        self._changed = changed
+        self.changed = changed
         self.at_record: tuple[Hook, ...] = ()
         self.at_replay: tuple[Hook, ...] = ()
         self.at_miss: tuple[Hook, ...] = ()
@@ -134,8 +134,8 @@ class Hooks:
         self.at_record, self.at_replay, self.at_miss, self.at_message = (
             tuple(each for each in every if each.kind == kind) for kind in KINDS
         )
-        if self._changed is not None:
-            self._changed()
+        if self.changed is not None:
+            self.changed()
         for each in list(self._below):
             each._gather()
 

@@ -152,6 +152,7 @@ class Templates:
         for number, interaction in enumerate(interactions, 1):
             if interaction.template:
                 self._compile(interaction, number, where)
+        self._compiled.clear()  # what is played may be numbered otherwise
 
     def render(
         self, interaction: Interaction, number: int, played: int, request: Request

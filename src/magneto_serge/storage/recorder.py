@@ -107,6 +107,15 @@ class Recorder:
         return ContainerFrames(self._paths.format.coding, self._side_files)
 
     @property
+    def prepare(self) -> Prepare | None:
+        """What is applied to each interaction first; setting it holds for what is not written."""
+        return self._scribe.prepare
+
+    @prepare.setter
+    def prepare(self, prepare: Prepare | None) -> None:
+        self._scribe.prepare = prepare
+
+    @property
     def left_out(self) -> int:
         """The number of interactions accepted that are not recorded, because a user said so."""
         return self._scribe.left_out

@@ -39,7 +39,7 @@ class Scribe:
         self.error: Exception | None = None
         self.lost = 0
         self.left_out = 0
-        self._prepare = prepare
+        self.prepare = prepare
         self._journal = journal
         self._redact = redact
         self._frames = journal.frames
@@ -64,8 +64,9 @@ class Scribe:
             self._flush()
 
     def _encode(self, interaction: Interaction) -> None:
-        if self._prepare is not None:
-            prepared = self._prepare(interaction)
+        prepare = self.prepare
+        if prepare is not None:
+            prepared = prepare(interaction)
             if prepared is None:
                 self.left_out += 1
                 return
