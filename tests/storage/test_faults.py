@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.storage.faults import REMEDY, FieldError, decode_json, field_damaged
+from magneto_serge.storage.faults import REMEDY, FieldError, decode_json, field_damaged, upgrade
 from magneto_serge.storage.json_shapes import StoredCassette
 
 PATH = Path("tape.json")
@@ -65,3 +65,17 @@ def test_a_field_is_told_with_the_number_that_show_gives_its_interaction() -> No
     """Interactions count from 1 for people."""
     error = field_damaged(PATH, 0, FieldError("response.body", "not base64"))
     assert str(error) == f"{PATH}: interaction 1, response.body: not base64. {REMEDY}"
+
+
+@pytest.mark.parametrize(
+    ("by", "advice"),
+    [
+        ("magneto-serge 4.5.6", "Magnéto-Serge 4.5.6 wrote it: upgrade to that release"),
+        ("magneto-serge 2.0.dev1", "pip install -U 'magneto-serge>=2.0.dev1'"),
+        ("magneto-serge '; rm -rf", "If a newer Magnéto-Serge wrote it"),
+        ("", "If a newer Magnéto-Serge wrote it, upgrade: pip install -U magneto-serge."),
+    ],
+)
+def test_which_release_reads_it(by: str, advice: str) -> None:
+    """The release that wrote a file is named, where it says one that could be."""
+    assert advice in upgrade(by)

@@ -96,3 +96,10 @@ def test_older_texts() -> None:
     assert texts is not None
     assert [bytes(text) in data for text in texts] == [True, True]
     assert older_texts(PLACE, V1) is None
+
+
+def test_a_newer_version_says_which_release_reads_it() -> None:
+    """What the file says wrote it."""
+    newer = b'{"version": "3", "recorded_by": "magneto-serge 4.5.6", "interactions": 7}'
+    with pytest.raises(CassetteError, match=r"Magnéto-Serge 4\.5\.6 wrote it: upgrade to that"):
+        load(newer)

@@ -18,6 +18,7 @@ from magneto_serge.errors import CassetteError
 REMEDY = "Correct it there, restore the file from version control, or record the cassette again."
 
 _INTERACTION = re.compile(r"interactions\[(\d+)\]\.?(.*)")
+_WRITER = re.compile(r"magneto-serge (\d[\w.+-]{0,30})")
 _CODE = re.compile(r"`([^`]*)`")
 _WORDS = {
     "str": "text",
@@ -45,6 +46,17 @@ class FieldError(Exception):
 def damaged(path: Path, place: str, reason: str, remedy: str = REMEDY) -> CassetteError:
     """Build the error for one place in a cassette file."""
     return CassetteError(f"{path}: {place}: {reason}. {remedy}")
+
+
+def upgrade(by: str) -> str:
+    """Return what to do with a file of a later version; ``by`` is what it says wrote it."""
+    found = _WRITER.fullmatch(by)
+    if not found:
+        return "If a newer Magnéto-Serge wrote it, upgrade: pip install -U magneto-serge."
+    return (
+        f"Magnéto-Serge {found[1]} wrote it: upgrade to that release or a later one,"
+        f" pip install -U 'magneto-serge>={found[1]}'."
+    )
 
 
 def field_damaged(path: Path, index: int, error: FieldError) -> CassetteError:

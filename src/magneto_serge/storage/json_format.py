@@ -16,7 +16,7 @@ import msgspec
 from magneto_serge.messages import Interaction
 
 from . import doubled_keys, json_read, json_shapes
-from .faults import damaged, decode_json
+from .faults import damaged, decode_json, upgrade
 
 _OLDER = "1.0"
 _BOM = b"\xef\xbb\xbf"
@@ -27,6 +27,10 @@ log = logging.getLogger("magneto_serge")
 
 class _Versioned(msgspec.Struct):
     version: str
+
+
+class _Recorded(msgspec.Struct):
+    recorded_by: str = ""
 
 
 class _Outline(msgspec.Struct):
@@ -93,5 +97,13 @@ def _version(path: Path, data: bytes) -> str:
         path,
         "version",
         f"{version!r} is not one that this program reads (it reads '2' and '1.0')",
-        "If a newer Magnéto-Serge wrote it, upgrade: pip install -U magneto-serge.",
+        upgrade(_writer(data)),
     )
+
+
+def _writer(data: bytes) -> str:
+    """Return which program a file of a version that we do not know says it was written by."""
+    try:
+        return msgspec.json.decode(data, type=_Recorded).recorded_by
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
