@@ -22,7 +22,6 @@ from magneto_serge.replay.engine import Session
 from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
-from magneto_serge.replay.redaction import redact, without_proxy_fields
 from magneto_serge.replay.rules import compile_rules
 from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.timing import pace_of
@@ -101,6 +100,7 @@ class CassetteSession:
         self._replace = False
         self._reported = False
         self._rules = compile_rules(settings)
+        self._secrets = SecretRules.of(settings)
         self.replay = Session(
             cassette,
             mode,
@@ -319,19 +319,30 @@ class CassetteSession:
             session.cassette = self._shelves(name)
         if policy.keeps:
             if self._recorder is None:
-                self._recorder = self._store.recorder(
-                    name, redact=redact if self.settings.redact else without_proxy_fields
-                )
+                self._recorder = self._new_recorder(name, adds=exists and not policy.replaces)
                 self._shaping.attend(self._recorder)
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces
         session.mode = mode
 
+    def _new_recorder(self, name: str, *, adds: bool) -> Recorder:
+        from magneto_serge.redacting import redaction_for
+
+        shelves = self.replay.cassette
+        redaction = redaction_for(
+            self.settings,
+            self._secrets,
+            name,
+            older=(lambda: self._store.open(name)) if adds else None,
+            bound=None if shelves is None else shelves.placeholder_for,
+        )
+        return self._store.recorder(name, redact=redaction.redact, bodies=redaction.bodies)
+
     def _shelves(self, name: str) -> Shelves:
         cassette = self._store.open(name)
         self._shaping.check(cassette, str(cassette.path))
         shelves = cassette.shelves(
-            rules=self._rules, secrets=SecretRules() if self.settings.redact else None
+            rules=self._rules, secrets=self._secrets if self.settings.redact else None
         )
         self._stored = len(shelves)
         for other in self._more:

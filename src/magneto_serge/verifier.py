@@ -14,7 +14,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.messages import Interaction, Request, body_size
+from magneto_serge.messages import FieldLine, Interaction, Request, body_size
 from magneto_serge.proxy.tee import Spooled, forget
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict, judge
 from magneto_serge.replay.misses import masked_url
@@ -75,7 +75,7 @@ class Verifier:
             return
         self._do(lambda: self._compare(interaction, size, recording))
 
-    def open_body(self) -> Spooled:
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> Spooled:
         """Begin a body that is too large for memory."""
         return Spooled()
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from magneto_serge.messages import FileBody, Interaction
+from magneto_serge.messages import FieldLine, FileBody, Interaction
 
 
 class FakeBody:
@@ -49,7 +49,7 @@ class FakeSink:
         self.interactions.append(interaction)
         self.on_record(interaction)
 
-    def open_body(self) -> FakeBody:
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> FakeBody:
         """Begin a large body."""
         self.bodies.append(FakeBody())
         return self.bodies[-1]

@@ -25,6 +25,7 @@ from magneto_serge.proxy.server import ProxyServer
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.replay.shelves import Shelves
 
 from .mock_loop import MockLoop
@@ -111,13 +112,13 @@ class Stage:
         self.loop = MockLoop()
         self.sink = FakeSink()
         self.misses: list[Miss] = []
+        secrets = SecretRules() if redacted else None
         self.session = Session(
             "tape",
             mode,
-            cassette=None if recordings is None else Shelves(recordings),
+            cassette=None if recordings is None else Shelves(recordings, secrets=secrets),
             sink=self.sink,
             ignore_hosts=settings.get("ignore_hosts", ()),
-            redacted=redacted,
         )
         self.server = ProxyServer(
             Settings(**{"port": 0, **settings}),

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from magneto_serge.config import Settings
-from magneto_serge.messages import Body, FileBody, Headers, Interaction, Request, Response
+from magneto_serge.messages import (
+    Body,
+    FieldLine,
+    FileBody,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+)
 from magneto_serge.replay.engine import FORWARD, FORWARD_AND_KEEP, Decision, Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
@@ -64,7 +72,7 @@ class Sink:
         """Call back at once: nothing is ever behind."""
         callback()
 
-    def open_body(self) -> Spool:
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> Spool:
         """Begin a body."""
         return Spool()
 

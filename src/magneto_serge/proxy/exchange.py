@@ -99,7 +99,7 @@ class Exchange:
         self._origin = origin
         self._repeatable = request.method in _IDEMPOTENT
         if sink is not None:
-            self._tape = Tape(sink, client.server.settings.memory_limit)
+            self._tape = Tape(sink, client.server.settings.memory_limit, request.headers.raw)
 
     @property
     def answered(self) -> bool:

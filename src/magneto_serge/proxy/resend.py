@@ -59,7 +59,7 @@ class _Catch:
         """Never congested."""
         callback()
 
-    def open_body(self) -> Spooled:
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> Spooled:
         """Begin a body that is too large for memory."""
         return Spooled()
 

@@ -39,9 +39,13 @@ PIECES_KEPT = 65_536  # beyond it, neighbours are joined: 8 MB
 
 
 class Tape:
-    """The recording of one exchange; ``limit`` is the bytes of a body kept in memory."""
+    """The recording of one exchange; ``limit`` is the bytes of a body kept in memory.
+
+    ``asked`` are the fields of the request: who keeps a larger body is told what stands above it.
+    """
 
     __slots__ = (
+        "_asked",
         "_chunks",
         "_clock",
         "_first",
@@ -57,9 +61,12 @@ class Tape:
         "sink",
     )
 
-    def __init__(self, sink: InteractionSink, limit: int) -> None:
+    def __init__(
+        self, sink: InteractionSink, limit: int, asked: tuple[FieldLine, ...] = ()
+    ) -> None:
         self.sink = sink
         self._limit = limit
+        self._asked = asked
         self._started = time()
         self._clock = perf_counter()  # as are the moments below, until something is made of them
         self._first_byte_at: float | None = None
@@ -74,7 +81,7 @@ class Tape:
     def request_data(self, data: bytes) -> None:
         """Keep a piece of the request's content."""
         if self._request_tee is None:
-            self._request_tee = Tee(self.sink, self._limit)
+            self._request_tee = Tee(self.sink, self._limit, self._asked)
         self._request_tee.add(data)
 
     def interim(self, event: InformationalReceived) -> None:
@@ -96,7 +103,7 @@ class Tape:
         now = self._ms(perf_counter())
         tee, chunks = self._response_tee, self._chunks
         if tee is None or chunks is None:
-            tee = self._response_tee = Tee(self.sink, self._limit)
+            tee = self._response_tee = Tee(self.sink, self._limit, self._answered())
             chunks = self._chunks = []
             self._resolution = SAME_READ_MS if self._of_events() else SAME_PIECE_MS
             if self._first:
@@ -111,10 +118,13 @@ class Tape:
             if len(chunks) > PIECES_KEPT:
                 self._coarsen(chunks)
 
+    def _answered(self) -> tuple[FieldLine, ...]:
+        """Return the fields of the response."""
+        return () if self._response is None else self._response.fields
+
     def _of_events(self) -> bool:
         """Whether the body says of itself that it is a stream."""
-        response = self._response
-        kind = None if response is None else first(response.fields, b"content-type")
+        kind = first(self._answered(), b"content-type")
         return kind is not None and is_stream(kind.decode("latin-1"))
 
     def _coarsen(self, chunks: list[tuple[int, float]]) -> None:

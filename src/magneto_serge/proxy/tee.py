@@ -10,17 +10,20 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from magneto_serge.messages import Body, FileBody
+from magneto_serge.messages import Body, FieldLine, FileBody
 from magneto_serge.replay.engine import BodySink, InteractionSink
 
 
 class Tee:
-    """Collects a body for the recorder; ``limit`` is in bytes."""
+    """Collects a body for the recorder; ``limit`` is in bytes, ``fields`` stand above it."""
 
-    __slots__ = ("_body", "_limit", "_pieces", "_sink", "size")
+    __slots__ = ("_body", "_fields", "_limit", "_pieces", "_sink", "size")
 
-    def __init__(self, sink: InteractionSink, limit: int) -> None:
+    def __init__(
+        self, sink: InteractionSink, limit: int, fields: tuple[FieldLine, ...] = ()
+    ) -> None:
         self._sink = sink
+        self._fields = fields
         self._limit = limit
         self._pieces: list[bytes] = []
         self._body: BodySink | None = None
@@ -34,7 +37,7 @@ class Tee:
         else:
             self._pieces.append(data)
             if self.size > self._limit:
-                self._body = self._sink.open_body()
+                self._body = self._sink.open_body(self._fields)
                 for piece in self._pieces:
                     self._body.write(piece)
                 self._pieces = []

@@ -17,7 +17,7 @@ import msgspec
 
 from magneto_serge.config import is_loopback
 from magneto_serge.errors import CassetteError, MatcherError
-from magneto_serge.messages import FileBody, Interaction, Request
+from magneto_serge.messages import FieldLine, FileBody, Interaction, Request
 from magneto_serge.replay.faults import Faults
 from magneto_serge.replay.misses import Miss, Unplayed, find_miss, find_unplayed, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
@@ -56,8 +56,8 @@ class InteractionSink(Protocol):
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back once, from another thread, when the congestion is over."""
 
-    def open_body(self) -> BodySink:
-        """Begin a body that is too large for memory."""
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> BodySink:
+        """Begin a body that is too large for memory, below these fields."""
 
 
 class Forward(msgspec.Struct, frozen=True):

@@ -100,6 +100,10 @@ class Shelves:
         shelf.all()  # what is stored comes before it
         shelf.put(recording)
 
+    def placeholder_for(self, secret: str) -> str | None:
+        """Return the placeholder that a secret was bound to by what was played."""
+        return self._bindings.placeholder_for(secret)
+
     # --- looking up ----------------------------------------------------------------------------
 
     def reads_content(self, request: Request) -> bool:

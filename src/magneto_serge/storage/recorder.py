@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.messages import FileBody, Interaction
+from magneto_serge.messages import FieldLine, FileBody, Interaction
 
 from .body_rules import BodyRules
 from .body_writer import BodySink, BodyWriter, Step
@@ -37,6 +37,7 @@ from .scribe import Prepare, Redact, Scribe
 
 if TYPE_CHECKING:
     from .ahead import Ahead
+    from .redacted_body import BodyRedactor
 
 log = logging.getLogger("magneto_serge")
 
@@ -52,7 +53,8 @@ class Recorder:
     """One recording of one cassette; from ``CassetteStore.recorder``.
 
     ``changing`` is entered while the cassette takes the older one's place. ``prepare`` is applied
-    to each interaction before ``redact``; None: it is not recorded.
+    to each interaction before ``redact``; None: it is not recorded. ``bodies`` redacts those that
+    go to files of their own, on their way there.
 
     All methods may be called from any thread.
     """
@@ -65,6 +67,7 @@ class Recorder:
         redact: Redact | None,
         *,
         prepare: Prepare | None = None,
+        bodies: BodyRedactor | None = None,
         fsync: str = "finish",
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -77,6 +80,7 @@ class Recorder:
             paths.journal, name, self._frames_for, flushed=fsync == "always"
         )
         self._scribe = Scribe(self._journal, redact, prepare)
+        self._bodies = bodies
         self._ahead: Ahead | None = None
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
@@ -145,10 +149,20 @@ class Recorder:
             if self._queued > self._wake_above:
                 self._wake()
 
-    def open_body(self) -> BodyWriter:
-        """Begin a body that is too large for memory; its file is ``path`` of what close returns."""
-        path = self._journal.bodies / str(next(self._body_numbers))
-        return BodyWriter(BodySink(FileBody(path, 0, ""), self._unfinished), self._enqueue)
+    def open_body(self, fields: tuple[FieldLine, ...] = ()) -> BodyWriter:
+        """Begin a body that is too large for memory; its file is ``path`` of what close returns.
+
+        ``fields`` stand above it.
+        """
+        return BodyWriter(self._new_sink(fields), self._enqueue)
+
+    def _new_sink(self, fields: tuple[FieldLine, ...] = ()) -> BodySink:
+        body = FileBody(self._journal.bodies / str(next(self._body_numbers)), 0, "")
+        if self._bodies is None:
+            return BodySink(body, self._unfinished)
+        from .redacted_body import RedactedSink
+
+        return RedactedSink(body, self._unfinished, self._bodies, fields)
 
     @property
     def congested(self) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .assemble import Texts
     from .recorder import Recorder
     from .recover import Recovery
+    from .redacted_body import BodyRedactor
     from .scribe import Prepare, Redact
 
 
@@ -127,14 +128,20 @@ class CassetteStore:
             return cassette[:]
 
     def recorder(
-        self, name: str, *, redact: Redact | None = None, prepare: Prepare | None = None
+        self,
+        name: str,
+        *,
+        redact: Redact | None = None,
+        prepare: Prepare | None = None,
+        bodies: BodyRedactor | None = None,
     ) -> Recorder:
         """Begin to record the cassette ``name``; nothing of an older one is touched yet.
 
         When it is finished an older one in another format goes. ``prepare`` (None: it is not to be
         recorded) and then ``redact`` are applied to each interaction before it reaches the disk, in
-        another thread. Raises CassetteBusyError where it is being recorded already, CassetteError
-        where the folder cannot be written to, or the older cassette is there twice.
+        another thread, and ``bodies`` to what goes to files of its own. Raises CassetteBusyError
+        where it is being recorded already, CassetteError where the folder cannot be written to, or
+        the older cassette is there twice.
         """
         from .recorder import Recorder  # replaying need not wait for what recording imports
 
@@ -148,6 +155,7 @@ class CassetteStore:
             self._rules,
             redact,
             prepare=prepare,
+            bodies=bodies,
             fsync=self._fsync,
             changing=lambda: self.changing(name),
         )

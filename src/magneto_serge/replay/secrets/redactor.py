@@ -33,7 +33,6 @@ from magneto_serge.messages import (
     WebSocketMessage,
 )
 
-from .bindings import Bindings
 from .bodies import Edit, Form, Nature, Opened, measured, pieces
 from .finds import Find
 from .learned import Learned
@@ -124,7 +123,7 @@ class _Message(NamedTuple):
 class Redactor:
     """Replaces the secrets of one cassette's interactions.
 
-    ``known`` and ``bindings``: see :class:`~.substitution.Numbers`. ``counts`` has how many secrets
+    ``known`` and ``bound``: see :class:`~.substitution.Numbers`. ``counts`` has how many secrets
     of each kind were replaced.
     """
 
@@ -132,10 +131,10 @@ class Redactor:
         self,
         rules: SecretRules,
         known: Callable[[], int] | None = None,
-        bindings: Bindings | None = None,
+        bound: Callable[[str], str | None] | None = None,
     ) -> None:
         self._finder = rules.finder
-        self._substitution = Substitution(Numbers(known, bindings))
+        self._substitution = Substitution(Numbers(known, bound))
         self._requests: dict[tuple[FieldLine, ...], _Section] = {}
         self._responses: dict[tuple[FieldLine, ...], _Section] = {}
         self._lines: dict[FieldLine, _Line] = {}

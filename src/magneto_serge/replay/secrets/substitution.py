@@ -11,7 +11,6 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from .bindings import Bindings
 from .bodies import Edit
 from .finds import Find, chosen
 from .learned import Learned, is_learnable
@@ -30,31 +29,33 @@ class Numbers:
     """The number of each secret, by first appearance.
 
     ``older`` returns the highest number that the cassette holds already; it is asked when the
-    first secret comes, because to find out takes reading the cassette. ``bindings`` tells which
+    first secret comes, because to find out takes reading the cassette. ``bound`` tells which
     placeholder of the older cassette a secret was bound to when it was replayed: it keeps that.
     """
 
     def __init__(
-        self, older: Callable[[], int] | None = None, bindings: Bindings | None = None
+        self,
+        older: Callable[[], int] | None = None,
+        bound: Callable[[str], str | None] | None = None,
     ) -> None:
         self._numbers: dict[bytes, int] = {}
         self._last = 0
         self._older = older
-        self._bindings = bindings
+        self._bound = bound
 
     def of(self, secret: bytes) -> int:
         """Return the number of a secret; a new one gets the next."""
         number = self._numbers.get(secret)
         if number is None:
-            number = self._numbers[secret] = self._bound(secret) or self._next()
+            number = self._numbers[secret] = self._kept(secret) or self._next()
             if len(self._numbers) > KEPT:
                 del self._numbers[next(iter(self._numbers))]
         return number
 
-    def _bound(self, secret: bytes) -> int:
-        if self._bindings is None:
+    def _kept(self, secret: bytes) -> int:
+        if self._bound is None:
             return 0
-        bound = self._bindings.placeholder_for(secret.decode(errors="surrogateescape"))
+        bound = self._bound(secret.decode(errors="surrogateescape"))
         return 0 if bound is None else number_of(bound.encode(errors="surrogateescape"))
 
     def _next(self) -> int:

@@ -1,0 +1,62 @@
+"""The placeholders that a cassette holds already, so that numbering goes on after them.
+
+Nothing tells but the cassette itself: it is read once, when a recording that adds to it meets its
+first secret. What has no placeholder is passed over by a search for the few texts that are in all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from magneto_serge.messages import Body, FileBody, Headers, Interaction
+
+from .bodies import Form, Opened
+from .placeholders import highest_in
+
+_BLOCK = 1024 * 1024  # bytes
+_OVERLAP = 1024  # bytes: the longest placeholder, and more
+_MARKS = (b"REDACTED-", b"UkVEQUNURUQt", b"5ec2e700-", b"eyJhbGciOiJIUzI1NiIsImtpZCI6IlJFREFDVEVE")
+_NUMBER = re.compile(rb"(?<![0-9.])9999([0-9]{6})(?![0-9.])")
+
+
+def highest_number(interactions: Iterable[Interaction]) -> int:
+    """Return the highest number of a placeholder in a cassette; 0 where there is none."""
+    return max((highest_of(text) for each in interactions for text in _texts(each)), default=0)
+
+
+def highest_of(text: bytes) -> int:
+    """Return the highest number in a text, numbers in JSON included."""
+    highest = max((int(found[1]) for found in _NUMBER.finditer(text)), default=0)
+    if any(mark in text for mark in _MARKS):
+        highest = max(highest, highest_in(text))
+    return highest
+
+
+def _texts(interaction: Interaction) -> Iterator[bytes]:
+    yield interaction.request.target.encode(errors="surrogatepass")
+    if interaction.failure is not None:
+        yield interaction.failure.detail.encode(errors="surrogatepass")
+    messages = (interaction.request, interaction.response, *interaction.informational)
+    for message in messages:
+        if message is not None:
+            yield from (value for _, value in (*message.headers.raw, *message.trailers.raw))
+            yield from _contents(message.headers, message.body)
+    if interaction.websocket is not None:
+        for said in interaction.websocket.messages:
+            yield from _contents(Headers(), said.data)
+
+
+def _contents(headers: Headers, body: Body) -> Iterator[bytes]:
+    if isinstance(body, FileBody):
+        yield from _blocks(body)
+    elif body:
+        yield Opened(Form(headers), body).content
+
+
+def _blocks(body: FileBody) -> Iterator[bytes]:
+    tail = b""
+    with body.path.open("rb") as file:
+        while data := file.read(_BLOCK):
+            yield tail + data
+            tail = data[-_OVERLAP:]
