@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ ACCEPTED: list[tuple[str, object, object]] = [
     ("shutdown_timeout", 0, 0.0),
     ("proxy_auth", "user:pass:word", "user:pass:word"),
     ("memory_limit", "4MiB", 4 * 1024 * 1024),
+    ("max_age", "12h", 43_200.0),
+    ("max_age", " 6 W", 6 * 7 * 86_400.0),
+    ("max_age", "1y", 365 * 86_400.0),
+    ("max_age", timedelta(days=30), 30 * 86_400.0),
+    ("max_age", 60, 60.0),
+    ("max_age", None, None),
+    ("stale", "Re-Record", "re-record"),
+    ("verify_headers", ["ETag", "x-*"], ("ETag", "x-*")),
     ("memory_limit", 0, 0),
     ("max_connections", 1, 1),
     ("log_level", "Debug", "debug"),

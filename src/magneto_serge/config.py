@@ -102,6 +102,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
     port_file: Path | None = None
     play_report: Path | None = None
+    max_age: float | None = None
+    stale: str = "warn"
+    verify_headers: tuple[str, ...] = ("default",)
+    verify_shape_only: bool = False
 
     def __post_init__(self) -> None:
         if self.reverse is None and self.proxy_auth is None and not is_loopback(self.host):

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from .errors import ConfigError
 MODES = ("auto", "record", "replay", "strict", "hybrid", "passthrough")
 FORMATS = ("json", "msgpack", "json.gz", "json.zst", "msgpack.gz", "msgpack.zst")
 FSYNC = ("always", "finish", "never")
+STALE = ("warn", "fail", "re-record")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 
@@ -160,6 +162,26 @@ def parse_size(text: str) -> int:
     return int(number) * _UNITS[unit]
 
 
+_AGE = re.compile(r"(\d{1,6})\s*([hdwy])", re.IGNORECASE)
+_AGE_UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0, "y": 365 * 86_400.0}
+
+
+def parse_age(text: str) -> float:
+    """Read ``12h``, ``90d``, ``6w`` or ``1y`` (of 365 days) as seconds; raises ValueError."""
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _AGE_UNITS[found[2].lower()]
+
+
+def _age(value: Any, textual: bool) -> float:
+    value = parse_age(value) if isinstance(value, str) else value
+    value = value.total_seconds() if isinstance(value, timedelta) else value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        raise ValueError
+    return float(value)
+
+
 def _size(low: int) -> Rule:
     def convert(value: Any, textual: bool) -> int:
         value = parse_size(value) if isinstance(value, str) else value
@@ -276,6 +298,10 @@ RULES: dict[str, Rule] = {
     "quiet": _FLAG,
     "port_file": _FILE,
     "play_report": _FILE,
+    "max_age": Rule("an age such as 12h, 30d, 6w or 1y", _age, optional=True),
+    "stale": _choice(*STALE),
+    "verify_headers": Rule("a list of names of header fields", read_names),
+    "verify_shape_only": _FLAG,
 }
 
 

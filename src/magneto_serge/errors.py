@@ -7,10 +7,13 @@
     │   └── MatcherError                           a matcher of the user's own that has raised
     ├── CassetteError                exit code 3   a cassette that cannot be read, written or found
     │   ├── CassetteNotFoundError
-    │   └── CassetteBusyError                      another process is recording it
+    │   ├── CassetteBusyError                      another process is recording it
+    │   └── StaleCassetteError                     it is older than `max_age`
     ├── CertificateError             exit code 4   a CA or leaf that cannot be made, read or used
     ├── ProxyError                   exit code 5   the proxy cannot start, or was used after its end
     ├── ReplayMissError              exit code 6   replay refused at least one request
+    ├── DriftError                   exit code 1   the world is not as it was recorded
+    ├── UnreachableError             exit code 8   verify did not reach the service
     ├── NetworkBlockedError                        a test tried what --block-network forbids
     └── ProtocolError                              bytes that are not the HTTP we accept
         ├── ClientProtocolError                    from the client: we answer with ``status``
@@ -54,6 +57,10 @@ class CassetteBusyError(CassetteError):
     """Another process or proxy is recording this cassette; names it."""
 
 
+class StaleCassetteError(CassetteError):
+    """A cassette older than ``max_age`` allows, where ``stale`` says that this is a failure."""
+
+
 class CertificateError(MagnetoError):
     """A certificate authority or leaf that cannot be made, read or used."""
 
@@ -74,6 +81,21 @@ class ReplayMissError(MagnetoError):
 
 class NetworkBlockedError(MagnetoError):
     """A connection that ``--block-network`` refuses; names the line of the test that tried."""
+
+
+class DriftError(MagnetoError):
+    """Verifying found answers that are not as they were recorded; the message lists them.
+
+    1 is what ``diff`` returns where there are differences.
+    """
+
+    exit_code = 1
+
+
+class UnreachableError(MagnetoError):
+    """Verifying did not reach the service, so that nothing can be said about drift."""
+
+    exit_code = 8
 
 
 class ProtocolError(MagnetoError):

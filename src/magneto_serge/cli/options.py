@@ -46,6 +46,7 @@ LISTENING, ORIGINS, CASSETTES, MATCHING, LIMITS, OUTPUT = (
 TIMING = "Time and faults"
 
 SHAPING = "Shaping"
+DRIFT = "Age and drift"
 
 FLAGS = (
     Flag("port", ("-p", "--port"), LISTENING, "Port to listen on [8888]; 0 picks one.", "PORT"),
@@ -377,6 +378,35 @@ FLAGS = (
         "Rewrite messages: 'to-client type=json body s/REGEX/TEXT/'; may be repeated.",
         "RULE",
         repeatable=True,
+    ),
+    Flag(
+        "max_age",
+        ("--max-age",),
+        DRIFT,
+        "A cassette older than this is stale: 12h, 30d, 6w or 1y.",
+        "AGE",
+    ),
+    Flag(
+        "stale",
+        ("--stale",),
+        DRIFT,
+        "What to do about a stale cassette: warn, fail or re-record [warn].",
+        "WHAT",
+    ),
+    Flag(
+        "verify_headers",
+        ("--verify-header",),
+        DRIFT,
+        "Compare this header field in verify, not those that a client acts upon; may be repeated; "
+        "* is a wildcard.",
+        "NAME",
+        repeatable=True,
+    ),
+    Flag(
+        "verify_shape_only",
+        ("--shape-only/--no-shape-only",),
+        DRIFT,
+        "Of bodies, compare types and members alone in verify [off].",
     ),
     Flag("upstream_ca", ("--upstream-ca",), ORIGINS, "Trust this CA (PEM) as well.", "FILE"),
     Flag(

@@ -11,7 +11,6 @@ is, because the report speaks of others. Without ``--yes`` nothing is removed, o
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 import click
 
+from magneto_serge.config_values import parse_age
 from magneto_serge.errors import CassetteError
 from magneto_serge.storage.age import newest
 
@@ -28,18 +28,16 @@ from .progress import tracked
 from .tables import Column, print_table
 from .units import count, moment, size
 
-_AGE = re.compile(r"(\d{1,6})\s*([hdwy])", re.IGNORECASE)
-_SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0, "y": 365 * 86_400.0}
-
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """Read ``90d``: hours, days, weeks or years of 365 days (a click callback)."""
     if value is None:
         return None
-    found = _AGE.fullmatch(value.strip())
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no age: write 12h, 90d, 6w or 1y.", ctx, parameter)
-    return int(found[1]) * _SECONDS[found[2].lower()]
+    try:
+        return parse_age(value)
+    except ValueError:
+        hint = f"{value!r} is no age: write 12h, 90d, 6w or 1y."
+        raise click.BadParameter(hint, ctx, parameter) from None
 
 
 class _Old(NamedTuple):

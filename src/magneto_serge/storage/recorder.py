@@ -56,7 +56,8 @@ class Recorder:
     to each interaction before ``redact``; None: it is not recorded. ``bodies`` redacts those that
     go to files of their own, on their way there.
 
-    All methods may be called from any thread.
+    ``answered`` tells whether any that was accepted has a response. All methods may be called from
+    any thread.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Recorder:
         fsync: str = "finish",
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self.answered = False
         self._accepted = 0
         self._changing = changing
         self._paths = paths
@@ -137,6 +139,7 @@ class Recorder:
             size += len(body)
         response = interaction.response
         if response is not None:
+            self.answered = True
             body = response.body
             if type(body) is bytes:
                 size += len(body)
