@@ -17,7 +17,8 @@ from magneto_serge.errors import (
     MagnetoError,
     ProtocolError,
     ProxyError,
-    ReplayMissError,
+    ReplayMiss,
+    UnplayedError,
     UpstreamProtocolError,
 )
 
@@ -35,7 +36,8 @@ def test_one_root() -> None:
 
 def test_tree_is_the_one_that_is_drawn() -> None:
     """The docstring shows each exception once, below its base."""
-    drawn = re.findall(r"^( *(?:[│ ]*[├└]── )?)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    line = re.compile(r"^( *(?:[│ ]*[├└]── )?)(\w+Error|ReplayMiss)\b", re.MULTILINE)
+    drawn = line.findall(errors.__doc__ or "")
     parents: list[tuple[int, str]] = []
     found: dict[str, str] = {}
     for prefix, name in drawn:
@@ -57,7 +59,8 @@ def test_tree_is_the_one_that_is_drawn() -> None:
         (CassetteBusyError, 3),
         (CertificateError, 4),
         (ProxyError, 5),
-        (ReplayMissError, 6),
+        (ReplayMiss, 6),
+        (UnplayedError, 7),
     ],
 )
 def test_exit_codes_are_promises(error: type[MagnetoError], code: int) -> None:

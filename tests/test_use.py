@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from magneto_serge.errors import (
     ConfigError,
     MagnetoError,
     ProxyError,
-    ReplayMissError,
+    ReplayMiss,
+    UnplayedError,
 )
 from magneto_serge.messages import Interaction, Request, Response
 from magneto_serge.proxy.server import ProxyServer
@@ -186,9 +188,13 @@ def test_miss_is_an_error_of_the_block() -> None:
     """Code that took the refusal for an answer is told at the end, with the whole story."""
     with use_cassette("tape") as proxy:
         send(proxy)
-    with pytest.raises(ReplayMissError) as caught, use_cassette("tape") as proxy:
+    with pytest.raises(ReplayMiss) as caught, use_cassette("tape") as proxy:
         send(proxy, Request("GET", "http", "origin.test", 80, "/other"))
-    assert str(caught.value).startswith("1 request(s) had no recording:\nGET http://origin.test/o")
+    story = "1 request(s) had no recording to replay:\nGET http://origin.test/o"
+    assert str(caught.value).startswith(story)
+    assert [miss.url for miss in caught.value.misses if isinstance(miss, Miss)] == [
+        "http://origin.test/other"
+    ]
     assert "nearest: #1 GET http://origin.test/path" in str(caught.value)
 
 
@@ -201,8 +207,49 @@ def test_miss_in_an_async_block() -> None:
         async with use_cassette("tape") as proxy:
             send(proxy, Request("GET", "http", "origin.test", 80, "/other"))
 
-    with pytest.raises(ReplayMissError):
+    with pytest.raises(ReplayMiss):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize(("mode", "settings"), [("strict", {}), ("replay", {"unplayed": "fail"})])
+def test_what_was_not_played_is_an_error_of_the_block(mode: str, settings: dict[str, Any]) -> None:
+    """Where everything has to be played; the recordings are named."""
+    with use_cassette("tape") as proxy:
+        send(proxy)
+    with (
+        pytest.raises(UnplayedError, match="1 of 1 recordings of 'tape' were not played") as caught,
+        use_cassette("tape", mode, **settings),
+    ):
+        pass
+    assert "#1 GET http://origin.test/path" in str(caught.value)
+    with use_cassette("tape", mode, **settings) as proxy:
+        send(proxy)
+
+
+def test_what_was_not_played_can_be_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """`unplayed = warn` logs it; `ignore`, the default, says nothing."""
+    with use_cassette("tape") as proxy:
+        send(proxy)
+    with use_cassette("tape"):
+        pass
+    assert "not played" not in caplog.text
+    with use_cassette("tape", unplayed="warn"):
+        pass
+    assert "1 of 1 recordings of 'tape' were not played" in caplog.text
+
+
+def test_plays_are_counted_and_can_start_over() -> None:
+    """As in VCR.py: `play_counts`, `all_played`, `rewind()`."""
+    with use_cassette("tape") as proxy:
+        send(proxy)
+    with use_cassette("tape") as proxy:
+        assert proxy.play_counts == [0]
+        assert not proxy.all_played
+        send(proxy)
+        assert proxy.play_counts == [1]
+        assert proxy.all_played
+        proxy.rewind()
+        assert proxy.play_counts == [0]
 
 
 def test_exception_goes_before_a_miss() -> None:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from magneto_serge.errors import CertificateError as CertificateError
     from magneto_serge.errors import ConfigError as ConfigError
     from magneto_serge.errors import MagnetoError as MagnetoError
+    from magneto_serge.errors import MatcherError as MatcherError
     from magneto_serge.errors import ProxyError as ProxyError
-    from magneto_serge.errors import ReplayMissError as ReplayMissError
+    from magneto_serge.errors import ReplayMiss as ReplayMiss
+    from magneto_serge.errors import UnplayedError as UnplayedError
     from magneto_serge.messages import Failure as Failure
     from magneto_serge.messages import FailureKind as FailureKind
     from magneto_serge.messages import Headers as Headers
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from magneto_serge.replay.hooks import before_replay as before_replay
     from magneto_serge.replay.hooks import on_message as on_message
     from magneto_serge.replay.hooks import on_miss as on_miss
+    from magneto_serge.replay.matchers import register_matcher as register_matcher
     from magneto_serge.replay.misses import Miss as Miss
+    from magneto_serge.replay.misses import Unplayed as Unplayed
     from magneto_serge.replay.modes import Mode as Mode
     from magneto_serge.replay.templates import register_template_helper as register_template_helper
     from magneto_serge.storage.cassette import Cassette as Cassette
@@ -48,6 +52,8 @@ _HOMES = {
     "use_cassette": "use",
     "Mode": "replay.modes",
     "Miss": "replay.misses",
+    "Unplayed": "replay.misses",
+    "register_matcher": "replay.matchers",
     "Stats": "replay.engine",
     "Cassette": "storage.cassette",
     "register_template_helper": "replay.templates",
@@ -65,8 +71,10 @@ _HOMES = {
             "CertificateError",
             "ConfigError",
             "MagnetoError",
+            "MatcherError",
             "ProxyError",
-            "ReplayMissError",
+            "ReplayMiss",
+            "UnplayedError",
         ),
         "errors",
     ),

@@ -29,7 +29,7 @@ from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
 from magneto_serge.replay.engine import Stats
 from magneto_serge.replay.hooks import EVERYWHERE, Hooks
-from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
 from magneto_serge.runner import LoopThread
 from magneto_serge.scripts import hooks_from
@@ -76,6 +76,7 @@ class MagnetoProxy:
         self._loaded: dict[object, Hooks] = {}
         self._session = self._idle_session()
         self._misses: list[Miss] = []
+        self._unplayed: list[Unplayed] = []
         self._reverse = _origin_of(settings.reverse) if settings.reverse else None
         self._server = ProxyServer(
             settings,
@@ -90,6 +91,14 @@ class MagnetoProxy:
         self._error: BaseException | None = None  # that ended our `with` block
 
     # --- running ---------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Take the port already; clients that come before :meth:`start` wait for it.
+
+        For whoever has something to read before the start. Raises ProxyError where the port cannot
+        be had.
+        """
+        self._server.listen()
 
     def start(self) -> MagnetoProxy:
         """Listen, on a thread of its own; returns when connections are accepted.
@@ -188,6 +197,7 @@ class MagnetoProxy:
             raise trouble
 
     def _abort(self) -> None:
+        self._server.release()
         for session in (*self._named.values(), self._session):
             session.abort()
 
@@ -349,6 +359,32 @@ class MagnetoProxy:
     def misses(self) -> list[Miss]:
         """The requests that were refused since the start, oldest first; the first thousand."""
         return list(self._misses)
+
+    @property
+    def unplayed(self) -> list[Unplayed]:
+        """What sessions that have ended did not play, though they had to, oldest first.
+
+        They had to with ``unplayed = fail``, and in the mode ``strict``.
+        """
+        return list(self._unplayed)
+
+    def tell_unplayed(self, found: Unplayed) -> None:
+        """Take note of what a session that ends had to play and did not; called by the session."""
+        self._unplayed.append(found)
+
+    @property
+    def play_counts(self) -> list[int]:
+        """How often each recording of the cassette in use was played, in recorded order."""
+        return self._session.play_counts
+
+    @property
+    def all_played(self) -> bool:
+        """Whether every recording of the cassette in use was played at least once."""
+        return self._session.all_played
+
+    def rewind(self) -> None:
+        """Start the cassette in use over: the next request gets the first of its recordings."""
+        self._session.rewind()
 
     def _on_miss(self, miss: Miss) -> None:
         if len(self._misses) < _MISSES_KEPT:

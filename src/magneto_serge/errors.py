@@ -11,7 +11,8 @@
     │   └── StaleCassetteError                     it is older than `max_age`
     ├── CertificateError             exit code 4   a CA or leaf that cannot be made, read or used
     ├── ProxyError                   exit code 5   the proxy cannot start, or was used after its end
-    ├── ReplayMissError              exit code 6   replay refused at least one request
+    ├── ReplayMiss                   exit code 6   replay refused at least one request
+    ├── UnplayedError                exit code 7   recordings that had to be played were not
     ├── DriftError                   exit code 1   the world is not as it was recorded
     ├── UnreachableError             exit code 8   verify did not reach the service
     ├── NetworkBlockedError                        a test tried what --block-network forbids
@@ -25,6 +26,9 @@ person as it is, without a traceback. The command line maps the tree to the exit
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
 
 
 class MagnetoError(Exception):
@@ -73,10 +77,33 @@ class ProxyError(MagnetoError):
     exit_code = 5
 
 
-class ReplayMissError(MagnetoError):
-    """Replay refused at least one request; the message lists the misses."""
+class Explained(Protocol):
+    """Something that can say in some lines of text what happened, and what to do."""
+
+    def explain(self) -> str:
+        """Return the lines."""
+
+
+class ReplayMiss(MagnetoError):  # noqa: N818  # what users of such tools call it
+    """Replay refused at least one request; the message explains each of ``misses``."""
 
     exit_code = 6
+
+    def __init__(self, message: str, misses: Sequence[Explained] = ()) -> None:
+        super().__init__(message)
+        self.misses = tuple(misses)
+
+    @classmethod
+    def of(cls, misses: Sequence[Explained]) -> ReplayMiss:
+        """Return the error for these misses."""
+        stories = "\n".join(miss.explain() for miss in misses)
+        return cls(f"{len(misses)} request(s) had no recording to replay:\n{stories}", misses)
+
+
+class UnplayedError(MagnetoError):
+    """Recordings that had to be played were not; the message lists the first of them."""
+
+    exit_code = 7
 
 
 class NetworkBlockedError(MagnetoError):

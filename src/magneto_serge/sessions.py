@@ -20,7 +20,7 @@ from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
 from magneto_serge.messages import Request
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.faults import faults_of
-from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.rules import compile_rules
 from magneto_serge.replay.secrets.rules import SecretRules
@@ -61,6 +61,9 @@ class Door(Protocol):
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Take the connection from ``source_port`` for one of the session ``key`` to ``host``."""
 
+    def tell_unplayed(self, found: Unplayed) -> None:
+        """Take note of what a session that ends had to play and did not."""
+
     def hooks_for(self, settings: Settings) -> Hooks:
         """Return the hooks that a session with these settings has, besides its own."""
 
@@ -94,6 +97,7 @@ class CassetteSession:
         self.key = key
         self._more = more
         self._stored = 0  # interactions of the cassette itself
+        self._finished = False
         self._store = store
         self._door = door
         self._recorder: Recorder | None = None
@@ -170,6 +174,15 @@ class CassetteSession:
         """Whether every interaction of the cassette was replayed at least once."""
         return all(self.play_counts)
 
+    @property
+    def unplayed(self) -> Unplayed | None:
+        """What has not been replayed so far; None where nothing is to be said of it."""
+        return self.replay.unplayed(self._stored)
+
+    def rewind(self) -> None:
+        """Start over: the next request gets the first of its recordings."""
+        self.replay.rewind()
+
     def watch(self) -> None:
         """Keep the requests that come from now on, for :attr:`requests`."""
         if self.replay.seen is None:
@@ -242,15 +255,26 @@ class CassetteSession:
         """Serve no more and save; return the cassette's path, None where nothing was recorded.
 
         Calling it again does nothing. Raises CassetteError where saving fails; the journal is kept
-        then, and the error says where.
+        then, and the error says where. What was not played and should have been is logged, or noted
+        as a failure of the proxy's (`MagnetoProxy.unplayed`).
         """
         self._door.forget(self)
+        self._tell_unplayed()
         recorder, self._recorder = self._recorder, None
         saved = self._end(recorder)
         if self.settings.play_report is not None and not self._reported:
             self._reported = True
             self._report_plays(recorder.count if recorder is not None else 0)
         return saved
+
+    def _tell_unplayed(self) -> None:
+        severity = "fail" if self.replay.plays_once else self.settings.unplayed
+        found = None if severity == "ignore" or self._finished else self.unplayed
+        self._finished = True
+        if found is not None and severity == "fail":
+            self._door.tell_unplayed(found)
+        elif found is not None:
+            log.warning("Unplayed: %s", found.explain())
 
     def abort(self) -> None:
         """Serve no more, and forget what was recorded; an older cassette stays as it was."""

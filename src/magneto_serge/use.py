@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture.activate import activate
 from magneto_serge.config_values import RemoteFolder
-from magneto_serge.errors import ConfigError, ProxyError, ReplayMissError
+from magneto_serge.errors import ConfigError, ProxyError, ReplayMiss, UnplayedError
 from magneto_serge.replay.modes import Mode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,8 +34,10 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
     ``test*`` get the cassettes ``NAME/METHOD``; each call is a session of its own. Without a name a
     decorated function's own is taken. ``overrides`` are settings; a ``cassette_dir`` may be a URL.
 
-    Leaving the block raises ReplayMissError where replay refused a request, even when the code
-    inside took the refusal for an answer; an exception of the block's own goes first.
+    Leaving the block raises ReplayMiss where replay refused a request, even when the code
+    inside took the refusal for an answer, and UnplayedError where ``unplayed = fail`` or the mode
+    ``strict`` wants everything played and something was not; an exception of the block's own goes
+    first.
     """
 
     def __init__(
@@ -168,11 +170,13 @@ class use_cassette:  # noqa: N801  # the name that VCR.py's users know
 
     def _end(self, proxy: MagnetoProxy, error: BaseException | None) -> None:
         proxy.__exit__(None if error is None else type(error), error, None)
-        _raise_misses(proxy, error)
+        _raise_failures(proxy, error)
 
 
-def _raise_misses(proxy: MagnetoProxy, error: BaseException | None) -> None:
-    misses = proxy.misses
-    if misses and error is None:
-        stories = "\n".join(miss.explain() for miss in misses)
-        raise ReplayMissError(f"{len(misses)} request(s) had no recording:\n{stories}")
+def _raise_failures(proxy: MagnetoProxy, error: BaseException | None) -> None:
+    if error is not None:
+        return
+    if misses := proxy.misses:
+        raise ReplayMiss.of(misses)
+    if unplayed := proxy.unplayed:
+        raise UnplayedError("\n".join(each.explain() for each in unplayed))

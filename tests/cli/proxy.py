@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from magneto_serge.config import Settings
 from magneto_serge.replay.engine import Stats
-from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
 
 
@@ -18,6 +18,7 @@ class PretendedProxy:
     settings: Settings = field(default_factory=Settings)
     stats: Stats = field(default_factory=Stats)
     misses: list[Miss] = field(default_factory=list)
+    unplayed: list[Unplayed] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     fail: dict[str, Exception] = field(default_factory=dict)
     url: str = "http://127.0.0.1:4711"

@@ -82,7 +82,7 @@ def test_a_misspelt_command_gets_the_nearest() -> None:
 
 def test_a_command_like_no_other_gets_the_list() -> None:
     """Nothing is guessed."""
-    assert "Commands: record, replay, auto" in invoke("zzzz").output
+    assert "Commands: record, replay, strict, auto" in invoke("zzzz").output
 
 
 def test_a_misspelt_option_gets_the_nearest() -> None:

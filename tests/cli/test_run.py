@@ -15,6 +15,7 @@ from magneto_serge.cli import run as run_module
 from magneto_serge.cli.main import cli
 from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError, CassetteNotFoundError, ProxyError
+from magneto_serge.replay.misses import Unplayed
 from magneto_serge.replay.modes import Mode
 
 from .proxy import PretendedProxy
@@ -84,6 +85,16 @@ def test_a_miss_turns_success_into_6(proxy: PretendedProxy) -> None:
     result = invoke("replay", "x", "--", "true")
     assert result.exit_code == 6
     assert "refused GET http://a.example/1\n  Nothing matches." in result.stderr
+
+
+def test_what_was_not_played_turns_success_into_7(proxy: PretendedProxy) -> None:
+    """It is listed at the end; a miss, which explains more, comes first."""
+    proxy.unplayed.append(Unplayed("x", 1, 2, ("#2 GET http://a.example/",)))
+    result = invoke("strict", "x", "--", "true")
+    assert result.exit_code == 7
+    assert "1 of 2 recordings of 'x' were not played:\n  #2 GET" in result.output
+    proxy.on_start = lambda: proxy.refuse("http://a.example/")
+    assert invoke("strict", "x", "--", "true").exit_code == 6
 
 
 def test_a_miss_does_not_hide_the_commands_own_failure(proxy: PretendedProxy) -> None:

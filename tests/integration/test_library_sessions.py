@@ -11,7 +11,7 @@ import pytest
 
 from magneto_serge import (
     Mode,
-    ReplayMissError,
+    ReplayMiss,
     use_cassette,
 )
 
@@ -135,7 +135,7 @@ def test_miss_is_an_error_of_the_block(origin: Origin) -> None:
     """Code that swallows the 502 does not hide it: leaving the block raises, with the nearest."""
     with use_cassette("strict"):
         fetch(origin.url("/echo?page=1"))
-    with pytest.raises(ReplayMissError, match="query page: asked '2', recorded '1'"):  # noqa: SIM117
+    with pytest.raises(ReplayMiss, match="query page: asked '2', recorded '1'"):  # noqa: SIM117
         with use_cassette("strict"), pytest.raises(urllib.error.HTTPError) as caught:
             fetch(origin.url("/echo?page=2"))
     caught.value.close()

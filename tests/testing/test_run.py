@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from magneto_serge.errors import ReplayMissError
+from magneto_serge.errors import ReplayMiss
 from magneto_serge.proxy.server import ProxyServer
 from magneto_serge.replay.misses import Miss
 from magneto_serge.testing.run import OpenSession, Run, shared
@@ -66,7 +66,7 @@ def test_misses_are_raised(run: Run) -> None:
     session.raise_misses()
     miss = Miss("GET", "http://api.test/", "Because.", "Do this.")
     session.session.replay.misses.append(miss)
-    with pytest.raises(ReplayMissError, match=r"(?s)1 request.*GET http://api\.test/.*Because\."):
+    with pytest.raises(ReplayMiss, match=r"(?s)1 request.*GET http://api\.test/.*Because\."):
         session.raise_misses()
     session.close()
 

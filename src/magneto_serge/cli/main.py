@@ -24,6 +24,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "record": ("run", "record", "Forward everything and record it, replacing the cassette."),
     "replay": ("run", "replay", "Answer from the cassette alone; nothing reaches the network."),
+    "strict": ("run", "strict", "Replay each recording once, and expect all of them."),
     "auto": ("run", "auto", "Replay the cassette if there is one, record it otherwise."),
     "hybrid": ("run", "hybrid", "Replay what is in the cassette, forward and add the rest."),
     "passthrough": ("run", "passthrough", "Forward everything and keep nothing."),

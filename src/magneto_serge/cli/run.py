@@ -1,4 +1,5 @@
-"""`magneto record | replay | auto | hybrid | passthrough`: run a proxy, alone or around a command.
+"""`magneto record | replay | strict | auto | hybrid | passthrough`: run a proxy, with a command or
+without.
 
 The order matters: settings, the cassette's name and the user's command are checked before anything
 is opened; the port file appears when requests are answered from the cassette, and not before; and
@@ -21,7 +22,7 @@ import click
 import msgspec
 
 from magneto_serge.config import Settings, load_settings
-from magneto_serge.errors import CassetteError, MagnetoError, ReplayMissError
+from magneto_serge.errors import CassetteError, MagnetoError, ReplayMiss, UnplayedError
 from magneto_serge.replay.modes import Mode, policy_for
 
 from . import portfile
@@ -106,7 +107,8 @@ class _Run:
         title = self._title()
         status = 0
         try:
-            # First the cassette, then the port: no request may come in between.
+            # Whoever comes while the cassette is read waits, and is answered from it.
+            self._proxy.listen()
             if self._name is not None:
                 self._proxy.use(self._name, self._mode)
             self._proxy.start()
@@ -120,7 +122,11 @@ class _Run:
         self._summarise()
         if command and not self._proxy.stats.requests:
             self._screen.say(UNUSED, event="unused")
-        return status or (ReplayMissError.exit_code if self._proxy.stats.missed else 0)
+        for found in self._proxy.unplayed:
+            self._screen.warn(found.explain(), event="unplayed", count=found.count)
+        if status or not (self._proxy.stats.missed or self._proxy.unplayed):
+            return status
+        return ReplayMiss.exit_code if self._proxy.stats.missed else UnplayedError.exit_code
 
     def _around(self, command: tuple[str, ...]) -> int:
         from .child import run as run_child
@@ -197,6 +203,11 @@ Examples:
 
 A request that is not in the cassette gets 502 with the nearest recordings, and
 the exit status is 6.""",
+    Mode.STRICT: """\b
+Examples:
+  magneto strict github -- pytest               each recording once, and all of them
+
+Exit status 6 where a request was refused, 7 where a recording was not played.""",
     Mode.AUTO: """\b
 Examples:
   magneto auto github -- pytest                 records the first time, replays afterwards
@@ -219,6 +230,10 @@ _HELP = {
 
     No connection, no TLS handshake and no name look-up is made, except to hosts that
     --ignore-host names.""",
+    Mode.STRICT: """Replay each recording once, and expect all of them.
+
+    Equal requests get their recordings in recorded order; one that comes once more than it was
+    recorded is refused.""",
     Mode.AUTO: """Replay the cassette if there is one, record it otherwise.
 
     What is not in an existing cassette is refused, not added: see `magneto hybrid`.""",

@@ -268,14 +268,15 @@ class Session:
         if self.cassette is not None:
             self.cassette.rewind()
 
-    def unplayed(self) -> Unplayed | None:
+    def unplayed(self, among: int | None = None) -> Unplayed | None:
         """Return what was not played so far; None where nothing is to be said of it.
 
-        That is where the mode does not replay, or everything was played.
+        That is where the mode does not replay, or everything was played; ``among`` is how many of
+        the recordings, from the first on, count.
         """
         if self.cassette is None or not self._policy.replays or self.name is None:
             return None
-        return find_unplayed(self.cassette, self.name)
+        return find_unplayed(self.cassette, self.name, among)
 
     @property
     def plays_once(self) -> bool:

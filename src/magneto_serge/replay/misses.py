@@ -233,9 +233,10 @@ class Unplayed(msgspec.Struct, frozen=True):
 _LISTED = 10
 
 
-def find_unplayed(cassette: Shelves, name: str) -> Unplayed | None:
-    """Return what of ``cassette`` was not played; None where everything was."""
-    numbers = [number for number, played in enumerate(cassette.play_counts, 1) if not played]
+def find_unplayed(cassette: Shelves, name: str, among: int | None = None) -> Unplayed | None:
+    """Return what of ``cassette``, or of its first ``among`` recordings, was not played, if any."""
+    counts = cassette.play_counts[:among]
+    numbers = [number for number, played in enumerate(counts, 1) if not played]
     if not numbers:
         return None
     lines = []
@@ -245,4 +246,4 @@ def find_unplayed(cassette: Shelves, name: str) -> Unplayed | None:
             lines.append(f"#{number} {request.method} {masked_url(request)}")
         except CassetteError as error:
             lines.append(f"#{number} cannot be read: {error}")
-    return Unplayed(name, len(numbers), len(cassette), tuple(lines))
+    return Unplayed(name, len(numbers), len(counts), tuple(lines))

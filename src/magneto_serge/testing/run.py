@@ -14,7 +14,7 @@ from typing import Any
 
 from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture.activate import activate
-from magneto_serge.errors import ReplayMissError
+from magneto_serge.errors import ReplayMiss
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.testing.results import Results, SessionRecord
 
@@ -75,10 +75,10 @@ class OpenSession:
         return "\n".join(miss.explain() for miss in self.session.misses)
 
     def raise_misses(self) -> None:
-        """Raise ReplayMissError where a request was refused."""
+        """Raise ReplayMiss where a request was refused."""
         __tracebackhide__ = True  # pytest: the explanation is what counts
         if misses := self.session.misses:
-            raise ReplayMissError(f"{len(misses)} request(s) had no recording:\n{self.explain()}")
+            raise ReplayMiss.of(misses)
 
     def close(self, *, outcome: str = "passed", save: bool = True) -> Path | None:
         """End the session, and save what it recorded or forget it; note what happened."""
