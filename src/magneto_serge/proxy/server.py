@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
@@ -108,10 +109,36 @@ class ProxyServer:
         self.credentials = Credentials(settings.proxy_auth)
         self._held: set[Exchange] = set()
         self._server: asyncio.Server | None = None
+        self._taken: socket.socket | None = None  # listens, and nobody accepts yet
         self._timer: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
 
     # --- start and stop ----------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """Take the port before the start, so that clients which come meanwhile wait, up to a
+        thousand, instead of being refused. Raises ProxyError where it cannot be had.
+
+        Only for an address, as the default is one: what a name stands for is left to the start.
+        """
+        host = self.settings.host
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            return
+        try:
+            self._taken = socket.create_server(
+                (host, self.settings.port), family=family, backlog=_BACKLOG
+            )
+        except OSError as error:
+            raise ProxyError(self._cannot_listen(error)) from None
+
+    def release(self) -> None:
+        """Give back the port, where it was taken and there is to be no start."""
+        if self._taken is not None:
+            self._taken.close()
+            self._taken = None
 
     async def start(self) -> None:
         """Listen; returns when connections are accepted. Raises ProxyError where that fails."""
@@ -120,10 +147,13 @@ class ProxyServer:
         if self._reverse is not None and self.settings.reverse_tls:
             tls = self.tls_context(REACHED_BY.get(self.host, self.host))
         try:
+            taken, self._taken = self._taken, None
+            place: dict[str, Any] = {"sock": taken}
+            if taken is None:
+                place = {"host": self.settings.host, "port": self.settings.port}
             self._server = await self.loop.create_server(
                 self._accept,
-                self.settings.host,
-                self.settings.port,
+                **place,
                 ssl=tls,
                 backlog=_BACKLOG,
                 ssl_handshake_timeout=self.settings.header_timeout if tls else None,
