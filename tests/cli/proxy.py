@@ -30,8 +30,12 @@ class PretendedProxy:
         if name in self.fail:
             raise self.fail[name]
 
+    def listen(self) -> None:
+        """Pretend to take the port."""
+        self._called("listen")
+
     def start(self) -> None:
-        """Pretend to listen."""
+        """Pretend to accept connections."""
         self._called("start")
         self.on_start()
 

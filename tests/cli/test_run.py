@@ -57,13 +57,13 @@ def test_each_command_uses_its_cassette_in_its_mode(proxy: PretendedProxy, mode:
     assert invoke(mode, "github", "--", "true").exit_code == 0
     assert proxy.used == ("github", mode)
     assert proxy.settings.mode == mode.value
-    assert proxy.calls == ["use", "start", "stop"]
+    assert proxy.calls == ["listen", "use", "start", "stop"]
 
 
 def test_passthrough_has_no_cassette(proxy: PretendedProxy) -> None:
     """Nothing is used, so nothing is kept."""
     assert invoke("passthrough", "--", "true").exit_code == 0
-    assert proxy.calls == ["start", "stop"]
+    assert proxy.calls == ["listen", "start", "stop"]
     assert proxy.settings.mode == "passthrough"
 
 
