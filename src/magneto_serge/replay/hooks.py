@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,14 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from magneto_serge.errors import ConfigError
-from magneto_serge.messages import Interaction, Request, Response, WebSocketMessage
+from magneto_serge.messages import (
+    FileBody,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    WebSocketMessage,
+)
 
 log = logging.getLogger("magneto_serge")
 
@@ -244,9 +252,15 @@ async def _await(hook: Hook, *arguments: object) -> object:
 def _checked(hook: Hook, result: Any, original: Any) -> Any:
     """Return the result, or the original where it is not what the hook should return."""
     wanted, optional = _RETURNS[hook.kind]
-    if isinstance(result, wanted) or (result is None and optional):
+    if result is None and optional:
         return result
-    if result is not _FAILED:
+    if isinstance(result, wanted):
+        why = _unusable(result)
+        if why is None:
+            return result
+        place = _definition(hook.function)
+        log.error("The %s at %s returned %s. The original is used", hook.name, place, why)
+    elif result is not _FAILED:
         if hasattr(result, "close"):
             result.close()  # a coroutine from a plain function, which nobody will await
         log.error(
@@ -258,6 +272,46 @@ def _checked(hook: Hook, result: Any, original: Any) -> Any:
             " or None" if optional else "",
         )
     return original
+
+
+def _unusable(result: Any) -> str | None:
+    """Return why a value cannot be used although it is of the right type; its members may not be.
+
+    A line end in a field would begin another one (RFC 9110 §5.5).
+    """
+    if isinstance(result, Interaction):
+        request: Any = result.request
+        if not isinstance(request, Request):
+            return f"an interaction whose request is a {type(request).__name__}"
+        return None if result.response is None else _unusable(result.response)
+    if not isinstance(result, Response):
+        return None
+    status: Any = result.status
+    body: Any = result.body
+    reason: Any = result.reason
+    sections: tuple[Any, ...] = (result.headers, result.trailers)
+    if not isinstance(status, int) or not 100 <= status <= 999:
+        return f"a response with the status {status!r}"
+    if not isinstance(body, bytes | memoryview | FileBody):
+        return f"a response whose body is a {type(body).__name__}, not bytes"
+    if not all(isinstance(each, Headers) and all(map(_is_line, each.raw)) for each in sections):
+        return "a response with fields that are no Headers of pairs of bytes"
+    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
+        return f"a response with the reason {reason!r}"
+    return None
+
+
+_REASON = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_NO_FIELD = re.compile(rb"[\r\n\x00]")
+
+
+def _is_line(line: Any) -> bool:
+    return (
+        isinstance(line, tuple)
+        and len(line) == 2
+        and all(isinstance(each, bytes) and not _NO_FIELD.search(each) for each in line)
+        and bool(line[0])
+    )
 
 
 def _report(hook: Hook, error: Exception) -> None:
