@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
-from magneto_serge.messages import Request
+from magneto_serge.messages import Interaction, Request
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss, Unplayed
@@ -195,6 +195,12 @@ class CassetteSession:
         A session that this process is led to is watched.
         """
         return list(self.replay.seen or ())
+
+    def stored_interactions(self) -> list[Interaction]:
+        """Return what the cassette held when it was opened for replay."""
+        shelves = self.replay.cassette
+        numbers = range(1, self._stored + 1)
+        return [] if shelves is None else [shelves.at(each).interaction for each in numbers]
 
     def recorded_request(self, number: int) -> Request:
         """Return the request of an interaction of the cassette, numbered from 1."""

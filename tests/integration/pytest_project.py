@@ -41,13 +41,13 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(dedent(source))
 
-    def run(self, *arguments: str, **environ: str) -> Outcome:
-        """Run pytest."""
+    def run(self, *arguments: str, before: tuple[str, ...] = (), **environ: str) -> Outcome:
+        """Run pytest; ``before`` are words in front of the command."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         options = ("-rA", "-p", "no:cacheprovider", "--magneto-report=report.json")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *arguments],
+            [*before, sys.executable, "-m", "pytest", *options, *arguments],
             cwd=self.folder,
             env=self._environ | environ,
             capture_output=True,

@@ -36,14 +36,20 @@ class Run:
         return self._proxy
 
     def open(
-        self, test: str, name: str, more: tuple[str, ...], settings: Mapping[str, Any]
+        self,
+        test: str,
+        name: str,
+        more: tuple[str, ...],
+        settings: Mapping[str, Any],
+        *,
+        in_context: bool = False,
     ) -> OpenSession:
-        """Open a session for a test and lead this process to it."""
+        """Open a session for a test and lead this process to it; see :func:`activate`."""
         overrides = dict(settings)
         mode = overrides.pop("mode", None)
         session = self.proxy.session(name, mode, more=more, **overrides)
         try:
-            return OpenSession(self, test, session)
+            return OpenSession(self, test, session, in_context=in_context)
         except BaseException:
             session.abort()
             raise
@@ -62,13 +68,15 @@ class Run:
 class OpenSession:
     """A test's session while it runs."""
 
-    def __init__(self, run: Run, test: str, session: CassetteSession) -> None:
+    def __init__(
+        self, run: Run, test: str, session: CassetteSession, *, in_context: bool = False
+    ) -> None:
         self.session = session
         self.tolerant = False  # whether refused requests are the test's own business
         self._run = run
         self._test = test
         self._began = time.perf_counter()
-        self._end: Callable[[], None] | None = activate(session)
+        self._end: Callable[[], None] | None = activate(session, in_context=in_context)
 
     def explain(self) -> str:
         """Return what was refused, as text; empty where nothing was."""

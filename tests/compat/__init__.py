@@ -1,0 +1,1 @@
+"""Tests of ``compat``: other tools' interfaces."""
