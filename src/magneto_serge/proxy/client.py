@@ -324,6 +324,8 @@ class ClientConnection(Answering):
             self._refuse_session(head)
             return
         self._session = session
+        if session.seen is not None:
+            session.seen.append(request)
         if session.pace is not None:
             self._asked = server.loop.time()
         if session.faults is not None and not session.ignores(request.host, request.port):
