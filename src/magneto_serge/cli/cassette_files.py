@@ -46,8 +46,8 @@ class CassetteFiles:
 
     def __init__(self, folder: str | None = None, **settings: object) -> None:
         given = {"cassette_dir": folder, **settings}
-        self._settings = load_settings({k: v for k, v in given.items() if v is not None})
-        self._home = store_of(self._settings)
+        self.settings = load_settings({k: v for k, v in given.items() if v is not None})
+        self._home = store_of(self.settings)
         self.folder = self._home.folder
         # By identity. The interaction is kept beside its text so that its id stays its own.
         self._texts: dict[int, tuple[Interaction, msgspec.Raw]] = {}
@@ -77,7 +77,7 @@ class CassetteFiles:
     def take(self, name: str) -> Cassette:
         """Open a cassette whose interactions are to be written again; raises as :meth:`read`."""
         cassette = self.read(name)
-        if not (cassette.binary or self._settings.stable or self._settings.exact_bodies):
+        if not (cassette.binary or self.settings.stable or self.settings.exact_bodies):
             self._keep_texts(cassette)
         return cassette
 
@@ -94,7 +94,7 @@ class CassetteFiles:
         """Return the files of a cassette that is to be written; raises ConfigError, and
         CassetteError where it is there twice."""
         folder, bare = self._place(name)
-        paths = paths_of(folder, bare, FORMATS[self._settings.format])
+        paths = paths_of(folder, bare, FORMATS[self.settings.format])
         older = paths.older()
         if older is None or split_suffix(bare)[1] is not None:
             return paths
@@ -165,7 +165,7 @@ class CassetteFiles:
     def _store(self, folder: Path) -> CassetteStore:
         if folder == self.folder:
             return self._home
-        return store_of(msgspec.structs.replace(self._settings, cassette_dir=folder))
+        return store_of(msgspec.structs.replace(self.settings, cassette_dir=folder))
 
     def _place(self, name: str) -> tuple[Path, str]:
         if name.startswith(_PATH_BEGINS):

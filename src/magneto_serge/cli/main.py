@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "extract": ("edit", "extract", "Write a body to a file or to stdout, as its content is."),
     "replace": ("edit", "replace", "Replace a body by the content of a file."),
     "prune": ("prune", "prune", "Remove the cassettes that were recorded long ago."),
+    "audit": ("audit", "audit", "Find what looks like a secret in cassettes."),
+    "redact": ("redact", "redact", "Replace the secrets in cassettes."),
     "convert": ("convert", "convert", "Write a cassette in another format."),
     "recover": ("convert", "recover", "Make a cassette of what a crash has left."),
     "import": ("importing", "import_recordings", "Make cassettes of other tools' recordings."),

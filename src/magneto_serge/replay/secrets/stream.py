@@ -11,6 +11,7 @@ it (:attr:`BodyStream.coding`); what goes through here is the content.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from magneto_serge.codings import CodingName
@@ -38,9 +39,14 @@ class BodyStream:
         self._held = bytearray()
         self._context = 0  # bytes of what is held that have gone out
         self._begun = False
+        self._counts: Counter[str] = Counter()
 
     def again(self) -> BodyStream:
-        """Return a fresh one for the same body: what was replaced once gets the same number."""
+        """Return a fresh one for the same body, as if there had been none.
+
+        What was replaced once gets the same number.
+        """
+        self._substitution.counts -= self._counts
         return BodyStream(self._form, self._finder, self._substitution)
 
     def feed(self, data: bytes) -> bytes:
@@ -71,6 +77,7 @@ class BodyStream:
             (find for find in finds if find.end <= cut), fill=self._nature is not Nature.TEXT
         )
         self.changed |= bool(replacements)
+        self._counts.update(find.kind for find, _ in replacements)
         made, _ = put_in(text[:cut], replacements)
         made, keep = made[self._context :], max(0, cut - CONTEXT)
         self._held = bytearray(text[keep:])
