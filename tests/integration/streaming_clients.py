@@ -80,7 +80,7 @@ def listen_fetch(url: str, proxy: str | None) -> Heard:
 def listen_curl(url: str, proxy: str | None) -> Heard:
     """The curl program, without a buffer; it says what came, not when."""
     command = ["curl", "--disable", "-sSN", "--proxy", proxy or "", url]
-    return [(run_program(command, b"").decode(), 0.0)]
+    return [(run_program(command, b"").decode("latin-1"), 0.0)]
 
 
 FORWARD: dict[str, Listen] = {
