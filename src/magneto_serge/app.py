@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from magneto_serge.config import Settings, load_settings
@@ -27,7 +27,7 @@ from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.caught import Caught
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.hooks import EVERYWHERE, Hooks
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
@@ -36,6 +36,10 @@ from magneto_serge.scripts import hooks_from
 from magneto_serge.sessions import CassetteSession, mode_of
 from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
+
+if TYPE_CHECKING:
+    from magneto_serge.replay.drift import Verdict
+    from magneto_serge.replay.verdicts import Verdicts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,6 +81,7 @@ class MagnetoProxy:
         self._session = self._idle_session()
         self._misses: list[Miss] = []
         self._unplayed: list[Unplayed] = []
+        self._verified: CassetteSession | None = None
         self._reverse = _origin_of(settings.reverse) if settings.reverse else None
         self._server = ProxyServer(
             settings,
@@ -262,6 +267,15 @@ class MagnetoProxy:
         self._server.open_session(key, session.replay)
         return session
 
+    @property
+    def sessions(self) -> list[CassetteSession]:
+        """The sessions that are open beside the proxy's own."""
+        return list(self._named.values())
+
+    def answer_itself_with(self, session: Session) -> None:
+        """Let ``session`` answer what is asked of the proxy itself; see ``control``."""
+        self._server.own = session
+
     def forget(self, session: CassetteSession) -> None:
         """Serve a session no more; called by the session when it ends."""
         if session.key is not None:
@@ -312,6 +326,8 @@ class MagnetoProxy:
     def _end_session(self) -> Path | None:
         ended, self._session = self._session, self._idle_session()
         self._server.session = self._session.replay
+        if ended.verifies:
+            self._verified = ended
         return ended.finish()
 
     # --- hooks -----------------------------------------------------------------------------
@@ -367,6 +383,22 @@ class MagnetoProxy:
         They had to with ``unplayed = fail``, and in the mode ``strict``.
         """
         return list(self._unplayed)
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What verifying has found: of the cassette in use, else of the last one that was."""
+        session = self._session
+        return (session if session.verifies else self._verified or session).verdicts
+
+    @property
+    def verifies(self) -> bool:
+        """Whether anything has been compared, or will be."""
+        return self._session.verifies or self._verified is not None
+
+    @property
+    def drifts(self) -> list[Verdict]:
+        """What is not as it was recorded, and what was never recorded, as it was found."""
+        return self.verdicts.drifts
 
     def tell_unplayed(self, found: Unplayed) -> None:
         """Take note of what a session that ends had to play and did not; called by the session."""

@@ -46,8 +46,11 @@ UNUSED = "no request came to the proxy: the command made none, or does not look 
 def new_proxy(settings: Settings) -> MagnetoProxy:
     """Make the proxy; what it imports is most of the time that starting takes."""
     from magneto_serge.app import MagnetoProxy
+    from magneto_serge.control.serving import enable_control
 
-    return MagnetoProxy(settings.cassette_dir, settings=settings)
+    proxy = MagnetoProxy(settings.cassette_dir, settings=settings)
+    enable_control(proxy)
+    return proxy
 
 
 def run(mode: Mode, name: str | None, given: Mapping[str, object], command: tuple[str, ...]) -> int:

@@ -39,7 +39,7 @@ from magneto_serge.proxy.rewriting import ShapedExchange
 from magneto_serge.proxy.shaped import Asking, ask, replay
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
-from magneto_serge.replay.engine import Decision, Forward, Unanswered
+from magneto_serge.replay.engine import Decision, Forward, Session, Unanswered
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.shelves import Recording
 from magneto_serge.wire.events import (
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("magneto_serge.proxy")
 
+OWN_PATH = "/__magneto/"  # what is asked of the proxy itself
 _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
 
 
@@ -315,6 +316,9 @@ class ClientConnection(Answering):
             self._refuse(refusals.UNAUTHORIZED, head)
             return
         if request is None or (request.port == server.port and server.is_self(request.host)):
+            if request is None and server.own is not None and head.target.startswith(OWN_PATH):
+                self._answer_itself(server.own, head)
+                return
             self._refuse(refusals.origin_form(server.host, server.port), head)
             return
         self._request = request
@@ -333,6 +337,15 @@ class ClientConnection(Answering):
             if fault is not None:
                 suffer(self, fault, request, head)
                 return
+        self.decide(request, head)
+
+    def _answer_itself(self, session: Session, head: RequestReceived) -> None:
+        """Answer what is asked of the proxy itself."""
+        server = self.server
+        self._session = session
+        self._request = request = Request(
+            head.method, "http", server.host, server.port, head.target, Headers(head.fields)
+        )
         self.decide(request, head)
 
     def decide(self, request: Request, head: RequestReceived) -> None:

@@ -92,6 +92,7 @@ class ProxyServer:
         self.session = session
         self.sessions: dict[str, Session] = {}
         self.selective = False
+        self.own: Session | None = None  # answers what is asked of the proxy itself
         self.expected: dict[int, Caught] = {}
         self.stats = Stats()
         self.tls_context = client_tls

@@ -1,0 +1,1 @@
+"""Tests of ``control``: a proxy that is told what to do over HTTP."""
