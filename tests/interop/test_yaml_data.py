@@ -73,9 +73,28 @@ def test_base64_scalars_are_bytes(tag: str) -> None:
         ),
         (
             "!!python/object/new:yarl.URL\nstate: !!python/tuple\n"
-            "- !!python/object/new:urllib.parse.SplitResult [https, h, /p, q=1, '']",
+            "- !!python/tuple [https, h, /p, q=1, '']",
             "https://h/p?q=1",
         ),
+        ("!!python/object/apply:builtins.bytearray ['a\xff', latin-1]", b"a\xff"),
+        ("!!python/object/apply:collections.deque\nlistitems: [!!binary YQ==]", [b"a"]),
+        (
+            "!!python/object:httpx.Headers\n_list:\n"
+            "- !!python/tuple [!!binary QQ==, !!binary YQ==, !!binary MQ==]\n"
+            "- !!python/tuple [!!binary QQ==, !!binary YQ==, !!binary Mg==]",
+            {"A": [b"1", b"2"]},
+        ),
+        (
+            "!!python/object:urllib3._collections.HTTPHeaderDict\n_container:\n"
+            "  a: [A, '1', '2']\n  b: [B, '3']",
+            {"A": ["1", "2"], "B": ["3"]},
+        ),
+        ("!!python/object:http.client.HTTPMessage {_headers: [[A, b]]}", {"A": ["b"]}),
+        (
+            "!!python/object:vcr.request.Request {_uri: u, _headers: {}, _body: ~, method: GET}",
+            {"uri": "u", "headers": {}, "body": None, "method": "GET"},
+        ),
+        ("!!python/object:httpx.URL {url: 'https://h/'}", "https://h/"),
         (
             "!!python/object/apply:httpx._urlparse.ParseResult [https, '', h, 81, /p, q, ~]",
             "https://h:81/p?q",

@@ -88,7 +88,7 @@ def _encoded(value: Any) -> Any:
 
 def _listed(value: Any) -> Any:
     """``frozenset([...])`` is its one argument; a tuple is the list that it is."""
-    value = _arguments(value)
+    value = value.get("listitems", _arguments(value)) if isinstance(value, dict) else value
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         return value[0]
     return value
@@ -97,7 +97,7 @@ def _listed(value: Any) -> Any:
 def _mapping(value: Any) -> Any:
     """Return the mapping in what a dictionary or a multi-dictionary was made of."""
     if isinstance(value, dict):
-        for part in ("dictitems", "_store", "_container", "_list", "state", "args"):
+        for part in _HOLDERS:
             if part in value:
                 found = _mapping(value[part])
                 return _unkeyed(found) if part in ("_store", "_container") else found
@@ -112,10 +112,18 @@ def _mapping(value: Any) -> Any:
     made: dict[str, Any] = {}
     for pair in pairs:
         items = next(iter(pair.items())) if isinstance(pair, dict) and pair else pair
+        if isinstance(items, list) and len(items) == 3:  # httpx: as sent, in lower case, value
+            items = [_first(items[0]), items[2]]
         if isinstance(items, list | tuple) and len(items) == 2:
             held = items[1] if isinstance(items[1], list) else [items[1]]
-            made[str(_first(items[0]))] = made.get(str(_first(items[0])), []) + held
+            name = _name(items[0])
+            made[name] = made.get(name, []) + held
     return made
+
+
+def _name(value: Any) -> str:
+    found = _first(value)
+    return found.decode("latin-1") if isinstance(found, bytes) else str(found)
 
 
 def _unkeyed(store: Any) -> Any:
@@ -123,6 +131,19 @@ def _unkeyed(store: Any) -> Any:
     if not isinstance(store, dict) or not all(isinstance(v, list) and v for v in store.values()):
         return store
     return {str(held[0]): list(_leaves(held[1:])) for held in store.values()}
+
+
+def _request(value: Any) -> Any:
+    """Return VCR.py's own request: its attributes, which once were public."""
+    if not isinstance(value, dict):
+        return value
+    return {name.removeprefix("_"): held for name, held in value.get("state", value).items()}
+
+
+def _url(value: Any) -> Any:
+    """Return a URL that is text, or has its parts in its state (yarl), or in itself (httpx)."""
+    parts = list(_leaves(_arguments(value)))
+    return parts[0] if len(parts) == 1 else _split_url(value)
 
 
 def _split_url(value: Any) -> Any:
@@ -135,13 +156,15 @@ def _split_url(value: Any) -> Any:
     return urlunsplit((*parts[:5], *[""] * (5 - len(parts)))) if len(parts) <= 5 else value
 
 
-_TEXTS = ("istr", "str", "unicode", "bytes", "bytearray", "URL", "BytesIO", "StringIO", "InputType")
-_NUMBERS = ("int", "long", "float", "HTTPStatus", "codes")
+_TEXTS = ("istr", "str", "unicode", "bytes", "BytesIO", "StringIO", "InputType")
+_NUMBERS = ("int", "long", "float", "Decimal", "HTTPStatus", "codes")
+_HOLDERS = ("dictitems", "_store", "_container", "_list", "_headers", "state", "args")
 _ITERATORS = ("iter", "listiterator", "list_iterator", "bytes_iterator", "generator", "reversed")
 _LISTS = ("tuple", "list", "set", "frozenset", "deque")
 _MAPPINGS = (
     "dict", "OrderedDict", "defaultdict", "HeadersDict", "CaseInsensitiveDict", "CIMultiDict",
-    "CIMultiDictProxy", "MultiDict", "MultiDictProxy", "HTTPHeaderDict", "HTTPHeaders", "Headers",
+    "CIMultiDictProxy", "MultiDict", "MultiDictProxy", "HTTPHeaderDict", "HTTPHeaders", "HTTPMessage",
+    "Message", "Headers",
 )  # fmt: skip
 
 _MEANINGS: dict[str, Callable[[Any], Any]] = {
@@ -151,6 +174,7 @@ _MEANINGS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_LISTS, _listed),
     **dict.fromkeys(_MAPPINGS, _mapping),
     **dict.fromkeys(("SplitResult", "ParseResult", "SplitResultBytes"), _split_url),
-    "encode": _encoded,
-    "Request": lambda value: value.get("state", value) if isinstance(value, dict) else value,
+    **dict.fromkeys(("encode", "bytearray"), _encoded),
+    "URL": _url,
+    "Request": _request,
 }
