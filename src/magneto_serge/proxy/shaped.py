@@ -8,9 +8,9 @@ is the one there would have been. (What is forwarded is ``rewriting``'s.)
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,24 +52,29 @@ class Asking:
     def __init__(
         self,
         client: ClientConnection,
-        work: Coroutine[Any, Any, Any],
+        work: Callable[[], Coroutine[Any, Any, Any]],
         fallback: object,
         then: Callable[[Any], None],
     ) -> None:
         self._client = client
-        self._fallback = fallback
         self._then = then
         self._result = fallback
         self.events: list[Any] = []
         self.spool: Spool | None = None
+        self._timer = client.server.loop.call_later(PATIENCE, self._give_up)
         self._task = client.server.spawn(self._wait(work))
 
-    async def _wait(self, work: Coroutine[Any, Any, Any]) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                self._result = await work
-        except TimeoutError:
-            log.error("A hook has taken more than %g s. The original is used", PATIENCE)
+    async def _wait(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._result = await work()
+        self._over()
+
+    def _give_up(self) -> None:
+        log.error("A hook has taken more than %g s. The original is used", PATIENCE)
+        self._task.cancel()
+        self._over()
+
+    def _over(self) -> None:
+        self._timer.cancel()
         self._discard()
         self._client.pause_over(self)
 
@@ -83,6 +88,7 @@ class Asking:
 
     def close(self) -> None:
         """Give up."""
+        self._timer.cancel()
         self._task.cancel()
         self._discard()
 
@@ -128,7 +134,9 @@ def replay(
             client.play(Recording(_answering(interaction, shaped), recording.number))
 
     if any_waits(hooks.at_replay):
-        client.wait_for(Asking(client, hooks.replay_async(request, response), response, send))
+        client.wait_for(
+            Asking(client, partial(hooks.replay_async, request, response), response, send)
+        )
     else:
         send(hooks.replay(request, response))
 
@@ -166,6 +174,6 @@ def ask(client: ClientConnection, session: Session, request: Request) -> None:
     if hooks is None:
         answer(None)
     elif any_waits(hooks.at_miss):
-        client.wait_for(Asking(client, hooks.miss_async(request), None, answer))
+        client.wait_for(Asking(client, partial(hooks.miss_async, request), None, answer))
     else:
         answer(hooks.miss(request))
