@@ -99,6 +99,44 @@ def test_what_cannot_be_compared_is_a_finding(
     verify.close()
 
 
+def test_what_would_not_be_recorded_is_not_compared(verify: Verifier) -> None:
+    """And what a user changes before recording is changed before comparing."""
+
+    def prepare(interaction: Interaction) -> Interaction | None:
+        assert interaction.response is not None
+        return None if interaction.response.body == b"never" else answer(b"one")
+
+    verify.prepare = prepare
+    verify.record(answer(b"uno"))
+    verify.record(answer(b"never"))
+    assert outcomes(verify) == [(Outcome.SAME, 1)]
+    verify.close()
+
+
+def test_what_nobody_asked_for_is_a_finding(verify: Verifier) -> None:
+    """One that cannot be read too."""
+
+    def request(number: int) -> Request:
+        if number == 3:
+            raise CassetteError("torn")
+        return REQUEST
+
+    verify.record(answer(b"one"))
+    verify.add_unplayed([1, 0, 0], request)
+    assert outcomes(verify) == [(Outcome.SAME, 1), (Outcome.UNPLAYED, 2), (Outcome.UNPLAYED, 3)]
+    assert [each.url for each in verify.verdicts.kept[1:]] == ["http://a.test/x", "torn"]
+    verify.close()
+
+
+def test_each_exchange_is_taken_off_the_count_of_what_was_recorded() -> None:
+    """It was not."""
+    taken: list[int] = []
+    verify = Verifier(lambda _: None, DriftRules(), taken=lambda: taken.append(1))
+    verify.record(answer())
+    verify.close()
+    assert taken == [1]
+
+
 def test_a_large_body_is_gone_when_it_is_compared(verify: Verifier) -> None:
     """Nothing is kept."""
     sink = verify.open_body()

@@ -26,7 +26,7 @@ from .config_matching import (
 from .config_shaping import read_items, read_paths, read_rules, read_seed
 from .errors import ConfigError
 
-MODES = ("auto", "record", "replay", "strict", "hybrid", "passthrough")
+MODES = ("auto", "record", "replay", "strict", "hybrid", "passthrough", "verify")
 FORMATS = ("json", "msgpack", "json.gz", "json.zst", "msgpack.gz", "msgpack.zst")
 FSYNC = ("always", "finish", "never")
 STALE = ("warn", "fail", "re-record")

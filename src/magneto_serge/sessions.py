@@ -28,11 +28,14 @@ from magneto_serge.replay.timing import pace_of
 from magneto_serge.shaping import SessionShaping
 
 if TYPE_CHECKING:
+    from magneto_serge.replay.drift import Verdict
     from magneto_serge.replay.hooks import Hooks
     from magneto_serge.replay.shelf import Repeats
     from magneto_serge.replay.shelves import Shelves
+    from magneto_serge.replay.verdicts import Verdicts
     from magneto_serge.storage.recorder import Recorder
     from magneto_serge.storage.store import CassetteStore
+    from magneto_serge.verifier import Verifier
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,6 +105,8 @@ class CassetteSession:
         self._door = door
         self._recorder: Recorder | None = None
         self._replace = False
+        self._renewing = False
+        self._verifier: Verifier | None = None
         self._reported = False
         self._rules = compile_rules(settings)
         self._secrets = SecretRules.of(settings)
@@ -116,7 +121,7 @@ class CassetteSession:
         self.replay.faults = faults_of(settings.faults, settings.fault_seed)
         self._shaping = SessionShaping(settings, self.replay, door.hooks_for(settings))
         try:
-            self._equip(mode)
+            self._equip(self._fresh(mode))
         except BaseException:
             self.abort()
             raise
@@ -209,6 +214,28 @@ class CassetteSession:
             raise CassetteError("no cassette is being replayed")
         return shelves.at(number).interaction.request
 
+    # --- what verifying found --------------------------------------------------------------
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What verifying has found, in all that has been answered by now."""
+        if self._verifier is None:
+            from magneto_serge.replay.verdicts import Verdicts
+
+            return Verdicts()
+        self._verifier.settle()
+        return self._verifier.verdicts
+
+    @property
+    def drifts(self) -> list[Verdict]:
+        """What is not as it was recorded, and what was never recorded, as it was found."""
+        return self.verdicts.drifts
+
+    @property
+    def verifies(self) -> bool:
+        """Whether anything has been compared, or will be."""
+        return self._verifier is not None
+
     # --- hooks -----------------------------------------------------------------------------
 
     def before_record(self, function: F) -> F:
@@ -281,6 +308,8 @@ class CassetteSession:
             self._door.tell_unplayed(found)
         elif found is not None:
             log.warning("Unplayed: %s", found.explain())
+        if found is not None and self._verifier is not None:
+            self._verifier.add_unplayed(self.play_counts, self.recorded_request)
 
     def abort(self) -> None:
         """Serve no more, and forget what was recorded; an older cassette stays as it was."""
@@ -288,13 +317,21 @@ class CassetteSession:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.abort()
+        if self._verifier is not None:
+            self._verifier.close()
         self._shaping.close()
 
     def _end(self, recorder: Recorder | None) -> Path | None:
         """Save what was recorded, and say how much of it was left out on the way to the disk."""
         try:
+            if recorder is not None and self._renewing and not recorder.answered:
+                log.warning("Nobody answered: cassette %r stays as it is", self.replay.name)
+                recorder.abort()
+                return None
             return None if recorder is None else recorder.finish(replace=self._replace)
         finally:
+            if self._verifier is not None:
+                self._verifier.close()
             self._shaping.close()
             if recorder is not None and recorder.left_out:
                 self._door.uncount(recorder.left_out)
@@ -338,6 +375,17 @@ class CassetteSession:
     ) -> None:
         self.leave(error)
 
+    def _fresh(self, mode: Mode) -> Mode:
+        """Return the mode in which to use the cassette, which may be too old for another."""
+        name = self.replay.name
+        if self.settings.max_age is None or name is None or not self._store.exists(name):
+            return mode
+        from magneto_serge.freshness import fresh_mode
+
+        chosen = fresh_mode(name, self._store.path(name), mode, self.settings)
+        self._renewing = chosen is not mode
+        return chosen
+
     def _equip(self, mode: Mode) -> None:
         """Fetch what a mode needs: recordings to play, a recorder to keep."""
         session, name = self.replay, self.replay.name
@@ -345,15 +393,32 @@ class CassetteSession:
             return
         exists = self._store.exists(name)
         policy = policy_for(mode, cassette_exists=exists)
-        if policy.replays and session.cassette is None and (exists or policy.needs_cassette):
+        plays = policy.replays or policy.compares
+        if plays and session.cassette is None and (exists or policy.needs_cassette):
             session.cassette = self._shelves(name)
-        if policy.keeps:
+        if policy.compares:
+            if self._verifier is None:
+                self._verifier = self._new_verifier()
+            self._shaping.attend(self._verifier)
+            session.sink = self._verifier
+        elif policy.keeps:
             if self._recorder is None:
                 self._recorder = self._new_recorder(name, adds=exists and not policy.replaces)
                 self._shaping.attend(self._recorder)
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces
         session.mode = mode
+
+    def _new_verifier(self) -> Verifier:
+        from magneto_serge.replay.drift import rules_of
+        from magneto_serge.verifier import Verifier
+
+        return Verifier(
+            self.replay.match,
+            rules_of(self.settings, self._secrets),
+            lambda drift: log.info("Drift: %s", drift.explain()),
+            lambda: self._door.uncount(1),
+        )
 
     def _new_recorder(self, name: str, *, adds: bool) -> Recorder:
         from magneto_serge.redacting import redaction_for

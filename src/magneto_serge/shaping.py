@@ -8,7 +8,7 @@ ConfigError that names the setting. Hooks may come and go while traffic flows: a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from magneto_serge.config import Settings
 from magneto_serge.messages import Interaction
@@ -21,7 +21,15 @@ from magneto_serge.replay.shaping import Shaping
 if TYPE_CHECKING:
     from magneto_serge.replay.rewrite import Rewriter
     from magneto_serge.replay.templates import Templates
-    from magneto_serge.storage.recorder import Recorder
+
+
+Prepare = Callable[[Interaction], Interaction | None]
+
+
+class Prepared(Protocol):
+    """What takes interactions, each ``prepare``d first: a recorder, or a verifier."""
+
+    prepare: Prepare | None
 
 
 class SessionShaping:
@@ -32,7 +40,7 @@ class SessionShaping:
 
     def __init__(self, settings: Settings, session: Session, above: Hooks) -> None:
         self._session = session
-        self._recorder: Recorder | None = None
+        self._recorder: Prepared | None = None
         self.hooks = Hooks(above)
         self._shaping = Shaping(
             self.hooks,
@@ -50,12 +58,12 @@ class SessionShaping:
             self._recorder.prepare = self.prepare
 
     @property
-    def prepare(self) -> Callable[[Interaction], Interaction | None] | None:
+    def prepare(self) -> Prepare | None:
         """What is done to an interaction before it is written; None: nothing."""
         return self._preparation if self._preparation else None
 
-    def attend(self, recorder: Recorder) -> None:
-        """Prepare what ``recorder`` writes, from now on."""
+    def attend(self, recorder: Prepared) -> None:
+        """Prepare what ``recorder`` takes, from now on."""
         self._recorder = recorder
         recorder.prepare = self.prepare
 

@@ -20,7 +20,14 @@ from typing import Any, TypeVar, cast
 from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture.activate import activate
 from magneto_serge.config_values import RemoteFolder
-from magneto_serge.errors import ConfigError, ProxyError, ReplayMiss, UnplayedError
+from magneto_serge.errors import (
+    ConfigError,
+    DriftError,
+    ProxyError,
+    ReplayMiss,
+    UnplayedError,
+    UnreachableError,
+)
 from magneto_serge.replay.modes import Mode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -178,5 +185,9 @@ def _raise_failures(proxy: MagnetoProxy, error: BaseException | None) -> None:
         return
     if misses := proxy.misses:
         raise ReplayMiss.of(misses)
+    if proxy.verifies and proxy.verdicts.drifted:
+        raise DriftError(proxy.verdicts.story(proxy.drifts))
     if unplayed := proxy.unplayed:
         raise UnplayedError("\n".join(each.explain() for each in unplayed))
+    if proxy.verifies and (silent := proxy.verdicts.unreachable):
+        raise UnreachableError(proxy.verdicts.story(silent))

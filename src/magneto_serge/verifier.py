@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-from magneto_serge.errors import CassetteError
+from magneto_serge.errors import CassetteError, MatcherError
 from magneto_serge.messages import FieldLine, Interaction, Request, body_size
 from magneto_serge.proxy.tee import Spooled, forget
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict, judge
@@ -35,17 +35,26 @@ class Verifier:
     """Compares what is handed to it; an ``InteractionSink``.
 
     ``match`` returns the recording that replay would play, None where there is none, and raises
-    CassetteError where it is damaged. ``on_drift`` is called with what is not as it was recorded,
-    in our thread.
+    CassetteError where it is damaged. ``taken`` is called for each exchange in the caller's thread,
+    because it was counted as recorded. ``on_drift`` is called with what is not as it was recorded,
+    in our thread. ``prepare`` is what happens to an interaction before it is recorded; where it
+    returns None, it would not be recorded, and is not compared either.
     """
 
+    prepare: Callable[[Interaction], Interaction | None] | None = None
+
     def __init__(
-        self, match: Match, rules: DriftRules, on_drift: Callable[[Verdict], None] = lambda _: None
+        self,
+        match: Match,
+        rules: DriftRules,
+        on_drift: Callable[[Verdict], None] = lambda _: None,
+        taken: Callable[[], None] = lambda: None,
     ) -> None:
         self.verdicts = Verdicts()
         self._match = match
         self._rules = rules
         self._on_drift = on_drift
+        self._taken = taken
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -66,10 +75,11 @@ class Verifier:
             size += body_size(interaction.response.body)
         with self._lock:
             self._waiting_size += size
+        self._taken()
         try:
             recording = self._match(interaction.request)
-        except CassetteError as error:
-            reason = f"The cassette is damaged. {error}"
+        except (CassetteError, MatcherError) as error:
+            reason = f"Its recording cannot be found. {error}"
             verdict = Verdict(Outcome.NEW, *_named(interaction.request), reason=reason)
             self._do(lambda: self._done(interaction, size, verdict))
             return
@@ -96,6 +106,19 @@ class Verifier:
             self._queue.put(settled.set)
             settled.wait()
 
+    def add_unplayed(self, play_counts: Iterable[int], request: Callable[[int], Request]) -> None:
+        """Add the recordings that nobody asked for; ``request`` returns that of a number."""
+        self.settle()
+        for number, played in enumerate(play_counts, 1):
+            if played:
+                continue
+            try:
+                named = _named(request(number))
+            except CassetteError as error:
+                named = ("?", str(error))
+            reason = "It was recorded, and nobody asked for it."
+            self.verdicts.add(Verdict(Outcome.UNPLAYED, *named, number, reason=reason))
+
     def close(self) -> None:
         """Compare what is left, and end. Calling it again does nothing."""
         thread, self._thread = self._thread, None
@@ -119,20 +142,22 @@ class Verifier:
         number = 0 if recording is None else recording.number
         recorded = None if recording is None else recording.interaction
         try:
-            verdict = judge(recorded, number, interaction, self._rules)
+            live = interaction if self.prepare is None else self.prepare(interaction)
+            verdict = None if live is None else judge(recorded, number, live, self._rules)
         except Exception as error:
             log.exception("comparing %s fails", masked_url(interaction.request))
             reason = f"It could not be compared: {error!r}"
             verdict = Verdict(Outcome.CHANGED, *_named(interaction.request), number, reason=reason)
         self._done(interaction, size, verdict)
 
-    def _done(self, interaction: Interaction, size: int, verdict: Verdict) -> None:
+    def _done(self, interaction: Interaction, size: int, verdict: Verdict | None) -> None:
         forget(interaction.request.body)
         if interaction.response is not None:
             forget(interaction.response.body)
-        self.verdicts.add(verdict)
-        if verdict.outcome is not Outcome.SAME:
-            self._on_drift(verdict)
+        if verdict is not None:
+            self.verdicts.add(verdict)
+            if verdict.outcome is not Outcome.SAME:
+                self._on_drift(verdict)
         with self._lock:
             self._waiting_size -= size
             if self._waiting_size >= DRAINED:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.storage.interactions import interactions
 
+from magneto_serge.config import Settings
 from magneto_serge.messages import (
     Conversation,
     Failure,
@@ -23,7 +24,15 @@ from magneto_serge.messages import (
     WebSocketMessage,
 )
 from magneto_serge.replay.body_comparison import BodyRules
-from magneto_serge.replay.drift import DriftRules, Outcome, differences, judge
+from magneto_serge.replay.drift import (
+    DEFAULT_HEADERS,
+    DriftRules,
+    Outcome,
+    differences,
+    judge,
+    rules_of,
+)
+from magneto_serge.replay.secrets.rules import SecretRules
 
 RULES = DriftRules()
 SHAPE = DriftRules(bodies=BodyRules(shape_only=True))
@@ -234,3 +243,19 @@ def test_a_finding_explains_itself() -> None:
     assert judge(None, 0, other, RULES).explain() == (
         "GET https://a.example/x: new\n  No recording matches this request."
     )
+
+
+def test_settings_become_rules() -> None:
+    """`default` stands for the fields that a client acts upon."""
+    settings = Settings(
+        verify_headers=("default", "ETag"),
+        verify_shape_only=True,
+        ignore_json_paths=("$.at",),
+    )
+    rules = rules_of(settings, SecretRules())
+    assert rules.headers == (*DEFAULT_HEADERS, "etag")
+    assert rules.bodies.shape_only
+    assert rules.bodies.without is not None
+    assert rules.bodies.without({"at": 1, "b": 2}) == {"b": 2}
+    plain = rules_of(Settings(verify_headers=("date",)), SecretRules())
+    assert (plain.headers, plain.bodies.without) == (("date",), None)

@@ -35,6 +35,7 @@ MODES = {
     Mode.STRICT: ("first", "refuse", "refuse"),
     Mode.HYBRID: ("first", "forward and keep", "forward and keep"),
     Mode.PASSTHROUGH: ("forward", "forward", "forward"),
+    Mode.VERIFY: ("forward and keep", "forward and keep", "forward and keep"),
 }
 
 
@@ -460,3 +461,15 @@ def test_a_damaged_recording_is_refused() -> None:
         playing = session(mode, Damaged())
         assert [outcome(playing.foresee(asks())), *script(playing, asks())] == ["refuse"] * 2
         assert "byte 9: the checksum is wrong" in playing.misses[0].reason
+
+
+def test_what_is_compared_is_matched_as_replay_would() -> None:
+    """In the same order, and counted as played; without a cassette there is nothing."""
+    verifying = session(Mode.VERIFY, recorded())
+    assert verifying.unplayed() is not None
+    matched, replayed = verifying.match(A), session(Mode.REPLAY, recorded()).decide(A)
+    assert matched is not None
+    assert matched.number == replayed.number  # type: ignore[union-attr]  # it is a recording
+    assert verifying.match(UNKNOWN) is None
+    assert sum(verifying.play_counts) == 1
+    assert session(Mode.VERIFY).match(A) is None

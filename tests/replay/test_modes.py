@@ -6,13 +6,14 @@ import pytest
 
 from magneto_serge.replay.modes import POLICIES, Mode, Policy, policy_for
 
-#            replays  forwards keeps  replaces needs a cassette, once
+#            replays  forwards keeps  replaces needs a cassette, once, compares
 TABLE = {
     "record": (False, True, True, True, False, False),
     "replay": (True, False, False, False, True, False),
     "strict": (True, False, False, False, True, True),
     "hybrid": (True, True, True, False, False, False),
     "passthrough": (False, True, False, False, False, False),
+    "verify": (False, True, True, False, True, False, True),
 }
 
 
@@ -40,7 +41,7 @@ def test_every_mode_has_its_row() -> None:
 
 def test_modes_are_the_words_that_users_write() -> None:
     """A mode is its name, in settings, on the command line and in messages."""
-    words = ["auto", "record", "replay", "strict", "hybrid", "passthrough"]
+    words = ["auto", "record", "replay", "strict", "hybrid", "passthrough", "verify"]
     assert [str(mode) for mode in Mode] == words
     assert Mode("hybrid") is Mode.HYBRID
 

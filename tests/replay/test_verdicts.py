@@ -38,3 +38,11 @@ def test_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     collected = found(*[Outcome.SAME] * 4, *[Outcome.CHANGED] * 3)
     assert [each.number for each in collected.kept] == [1, 2, 5, 6]
     assert (collected.left_out, collected.drifted) == (3, 3)
+
+
+def test_a_story_is_the_summary_and_what_is_to_be_explained() -> None:
+    """For an error's message."""
+    collected = found(Outcome.SAME, Outcome.UNREACHABLE)
+    assert collected.story(collected.unreachable) == (
+        "1 same, 0 changed, 0 new, 1 unreachable:\n#2 GET http://a/: unreachable"
+    )

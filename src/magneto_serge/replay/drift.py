@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw
@@ -37,6 +38,10 @@ from magneto_serge.replay.body_comparison import BodyRules, body_differences
 from magneto_serge.replay.comparison import field_names, field_values
 from magneto_serge.replay.json_comparison import Difference, json_differences
 from magneto_serge.replay.misses import masked_url
+
+if TYPE_CHECKING:
+    from magneto_serge.config import Settings
+    from magneto_serge.replay.secrets.rules import SecretRules
 
 # What a client acts upon: how to read the body, where to go, what it may do.
 DEFAULT_HEADERS = (
@@ -118,6 +123,20 @@ class DriftRules(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = DEFAULT_HEADERS
     bodies: BodyRules = BodyRules()
     neutral: Callable[[Interaction, Interaction], tuple[Interaction, Interaction]] | None = None
+
+
+def rules_of(settings: Settings, secrets: SecretRules) -> DriftRules:
+    """Return the rules of a session with these settings; raises ConfigError."""
+    from magneto_serge.replay.json_paths import compile_json_paths
+    from magneto_serge.replay.neutral import Neutral
+
+    headers: list[str] = []
+    for name in settings.verify_headers:
+        headers += DEFAULT_HEADERS if name.lower() == "default" else (name.lower(),)
+    paths = settings.ignore_json_paths
+    without = compile_json_paths(paths, "ignore_json_paths") if paths else None
+    bodies = BodyRules(without=without, shape_only=settings.verify_shape_only)
+    return DriftRules(tuple(headers), bodies, Neutral(secrets))
 
 
 def judge(

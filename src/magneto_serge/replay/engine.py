@@ -251,6 +251,13 @@ class Session:
             return FORWARD_AND_KEEP
         return FORWARD
 
+    def match(self, request: Request) -> Recording | None:
+        """Return the recording that replay would play for a complete request; counts it as played.
+
+        Raises CassetteError where it is damaged, MatcherError where a user's matcher fails.
+        """
+        return None if self.cassette is None else self.cassette.play(request)
+
     # --- what was played -----------------------------------------------------------------------
 
     @property
@@ -271,10 +278,11 @@ class Session:
     def unplayed(self, among: int | None = None) -> Unplayed | None:
         """Return what was not played so far; None where nothing is to be said of it.
 
-        That is where the mode does not replay, or everything was played; ``among`` is how many of
-        the recordings, from the first on, count.
+        That is where the mode neither replays nor compares, or everything was played; ``among`` is
+        how many of the recordings, from the first on, count.
         """
-        if self.cassette is None or not self._policy.replays or self.name is None:
+        asked_for = self._policy.replays or self._policy.compares
+        if self.cassette is None or not asked_for or self.name is None:
             return None
         return find_unplayed(self.cassette, self.name, among)
 

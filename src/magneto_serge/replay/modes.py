@@ -20,6 +20,7 @@ class Mode(StrEnum):
     STRICT = "strict"
     HYBRID = "hybrid"
     PASSTHROUGH = "passthrough"
+    VERIFY = "verify"
 
 
 class Policy(NamedTuple):
@@ -27,7 +28,8 @@ class Policy(NamedTuple):
 
     ``replaces``: what is kept replaces the older cassette instead of being appended to it.
     ``needs_cassette``: starting without a cassette is an error. ``once``: each recording is played
-    once, and one that was not is a failure at the end.
+    once, and one that was not is a failure at the end. ``compares``: what is kept is held against
+    its recording, and goes nowhere else.
     """
 
     replays: bool
@@ -36,15 +38,17 @@ class Policy(NamedTuple):
     replaces: bool
     needs_cassette: bool
     once: bool
+    compares: bool = False
 
 
-#                                 replays  forwards keeps  replaces needs_cassette once
+#                                 replays  forwards keeps  replaces needs_cassette once  compares
 POLICIES: dict[Mode, Policy] = {
     Mode.RECORD: Policy(False, True, True, True, False, False),
     Mode.REPLAY: Policy(True, False, False, False, True, False),
     Mode.STRICT: Policy(True, False, False, False, True, True),
     Mode.HYBRID: Policy(True, True, True, False, False, False),
     Mode.PASSTHROUGH: Policy(False, True, False, False, False, False),
+    Mode.VERIFY: Policy(False, True, True, False, True, False, True),
 }
 
 

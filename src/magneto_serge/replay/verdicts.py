@@ -49,6 +49,15 @@ class Verdicts:
         """How many findings were counted and not kept."""
         return self.counts.total() - len(self.kept)
 
+    @property
+    def unreachable(self) -> list[Verdict]:
+        """What could not be asked, because the service was not reached."""
+        return [verdict for verdict in self.kept if verdict.outcome is Outcome.UNREACHABLE]
+
+    def story(self, found: list[Verdict]) -> str:
+        """Return the summary, and these findings explained."""
+        return "\n".join((f"{self.summary()}:", *(each.explain() for each in found)))
+
     def summary(self) -> str:
         """Return the counts on one line; what did not happen is named only where it matters."""
         counts = self.counts
