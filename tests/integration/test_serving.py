@@ -34,7 +34,7 @@ def test_session_of_a_program(origin: Origin, proxy: MagnetoProxy, api: httpx.Cl
     with api:
         for replayed in (0, 1):
             session = api.post(
-                "sessions", json={"cassette": "from-elsewhere", "mode": "auto"}
+                "sessions", json={"cassette": "from-elsewhere"}
             ).json()
             with httpx.Client(proxy=session["url"]) as client:
                 assert client.get(origin.url("/json")).json() == {"ok": True}
@@ -49,7 +49,7 @@ def test_misses_are_told(origin: Origin, api: httpx.Client) -> None:
     """What was refused is explained to who finishes the session."""
     with api:
         for path in ("/echo?1", "/echo?2"):
-            session = api.post("sessions", json={"cassette": "a", "mode": "auto"}).json()
+            session = api.post("sessions", json={"cassette": "a"}).json()
             with httpx.Client(proxy=session["url"]) as client:
                 client.get(origin.url(path))
             ended = api.delete(f"sessions/{session['key']}").json()

@@ -36,6 +36,7 @@ from magneto_serge.errors import (
 )
 from magneto_serge.messages import Request
 from magneto_serge.proxy.client import OWN_PATH
+from magneto_serge.replay.modes import Mode
 from magneto_serge.sessions import CassetteSession
 
 _STATUS = {
@@ -157,7 +158,10 @@ class ControlApi:
         _only(settings, SETTINGS)
         if PurePosixPath(name).is_absolute():
             raise TroubleError(400, "bad-name", f"{name!r} is a path; a cassette has a name")
-        session = self._proxy.session(name, asked.get("mode"), key=asked.get("key"), **settings)
+        mode = asked.get("mode") or self._proxy.settings.mode
+        if "mode" not in asked and mode == Mode.PASSTHROUGH:  # nobody opens a session for nothing
+            mode = Mode.AUTO
+        session = self._proxy.session(name, mode, key=asked.get("key"), **settings)
         return Answer(201, _session(session))
 
     def _switch(self, session: CassetteSession, asked: dict[str, Any]) -> Answer:
