@@ -167,6 +167,12 @@ def test_a_head_request_stands_apart_under_every_rule() -> None:
             True,
         ),
         (
+            {"match_on": ["graphql"], "ignore_json_paths": ["$.variables.ts"]},
+            asks("/", b'{"query":"{a}","variables":{"ts":1}}', JSON),
+            asks("/", b'{"query":"{ a }","variables":{"ts":2}}', JSON),
+            True,
+        ),
+        (
             {"match_on": ["strict"], "ignore_headers": ["X-*"]},
             asks(fields=(("x-a", "1"), ("Accept", "*/*"))),
             asks(fields=(("Accept", "*/*"),)),

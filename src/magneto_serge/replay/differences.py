@@ -1,7 +1,7 @@
 """In which fields two requests differ, of those that take part in matching.
 
-Path segments, query items, header fields, members of a JSON body by their JSONPath, items of a
-form, lines of a text. Both requests are given as they are compared, without their secrets; what is
+Path segments, query items, header fields, members of a JSON body by their JSONPath (of ``content``
+where it is not compared as JSON), items of a form, lines of a text. Both requests are given as they are compared, without their secrets; what is
 shown is masked once more by names, because a secret that nothing knew may have one. Every two
 requests with different keys differ in at least one field here.
 """
@@ -141,11 +141,9 @@ def _in_bodies(asked: Request, recorded: Request, comparison: Comparison) -> lis
     if one is not None and other is not None:
         from magneto_serge.replay.json_comparison import json_differences
 
-        found = json_differences("$", other, one, reveal=False, without=comparison.without)
-        return [
-            Difference(f"body {each.field}", _json(each.live), _json(each.recorded))
-            for each in found or ()
-        ]
+        found = json_differences("$", one, other, reveal=False, without=comparison.without)
+        part = "body" if comparison.reads_json(asked, recorded) else "content"
+        return [Difference(f"{part} {field}", _json(a), _json(b)) for field, a, b in found or ()]
     if mine.kind != "text" or theirs.kind != "text":
         return []
     if media_type(asked.headers) == "application/x-www-form-urlencoded":

@@ -76,7 +76,7 @@ class Neighbours:
         end = own[own.find("/", 1) :]
         if len(found) < FEW and len(end) > 1 and end != own:
             found |= self._some(end)
-        return list(found)
+        return list(found) or range(FEW)
 
     def _all_lines(self) -> list[str]:
         if not self._lines and self._hosts:

@@ -147,12 +147,13 @@ class Content:
         if isinstance(body, FileBody) or self._as_default:
             return body_key(headers, body)
         if self._part == "graphql":
-            found = graphql_key(headers, request.target, self._reduced(headers, body))
+            content = self._stripped(self._reduced(headers, body))
+            found = graphql_key(headers, request.target, content)
             if found is not None:
                 return found
         if not body:
             return b""
-        if self._part == "raw_body" and self._without is None:
+        if self._part == "raw_body":
             for regex in self._ignored:
                 body = regex.sub(b"", body)
             return bytes_key(body)
@@ -184,10 +185,14 @@ class Content:
         return bytes_key(content)
 
     def _json(self, content: bytes) -> Hashable | None:
-        if self._without is not None:
-            try:
-                value = self._without(msgspec.json.decode(content))
-                content = msgspec.json.encode(value)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
-                return None
-        return json_key(content)
+        return json_key(self._stripped(content))
+
+    def _stripped(self, content: bytes) -> bytes:
+        """Return JSON without the nodes that are ignored; what is none, or too deep, as it is."""
+        if self._without is None or not content:
+            return content
+        try:
+            stripped: bytes = msgspec.json.encode(self._without(msgspec.json.decode(content)))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return content
+        return stripped

@@ -45,7 +45,7 @@ def options_for(
             changes.setdefault("ignore_headers", []).append(name)
         elif kind == "body" and name:
             changes.setdefault("ignore_json_paths", []).append(_json_path(name))
-        elif kind in ("body", "form"):
+        elif kind in ("body", "content", "form"):
             dropped |= set(comparison.parts.content)
         elif kind in _ORIGIN or kind == "query":
             dropped.add(kind)

@@ -19,9 +19,10 @@ from magneto_serge.config_matching import MATCH_OPTIONS, MatchRoute
 from magneto_serge.errors import ConfigError
 from magneto_serge.messages import DEFAULT_PORTS, Headers, Request
 from magneto_serge.replay.conditions import Known, Test, conditions
+from magneto_serge.replay.content import media_type
 from magneto_serge.replay.json_paths import Without, compile_json_paths
 from magneto_serge.replay.matchers import Matcher, matcher, registered
-from magneto_serge.replay.matching import content_key, head_key
+from magneto_serge.replay.matching import content_key, head_key, is_json
 from magneto_serge.replay.patterns import Regex, compile_regex, compile_url_pattern, is_whole_url
 from magneto_serge.replay.projections import (
     CONTENT_PARTS,
@@ -139,6 +140,15 @@ class Comparison:
         if "headers" in self.parts.head:
             named |= {name for name in present if takes_part(name, self.ignored_fields)}
         return sorted(name.decode("latin-1") for name in named)
+
+    def reads_json(self, *requests: Request) -> bool:
+        """Tell whether the content of these is compared as JSON, and as nothing else."""
+        parts = frozenset(self.parts.content)
+        if parts <= {"json", "graphql"}:
+            return bool(parts)
+        return parts <= {"json", "graphql", "body"} and all(
+            is_json(media_type(request.headers)) for request in requests
+        )
 
     def differs_in_content(self, one: Request, other: Request) -> bool:
         """Tell whether the built-in projections of two requests' content differ."""
