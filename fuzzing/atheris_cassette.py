@@ -96,7 +96,7 @@ def _container(data: bytes) -> bytes:
     index = Index()
     dictionary = 0
     for word, payload in _payloads(data):
-        kind, coding = word % 6, word // 6 % 3
+        kind, coding = word % 8, word // 8 % 3
         if kind == 2:
             index.add(payload[:16].ljust(16, b"\0"), len(out), FRAME.size + len(payload))
         if kind == 4:
@@ -152,7 +152,7 @@ def main() -> None:
     for function in _functions():
         atheris.instrument_func(function)  # in place: the modules are loaded
     with tempfile.TemporaryDirectory() as folder:
-        arguments = list(sys.argv)
+        arguments = [sys.argv[0], "-max_len=16384", *sys.argv[1:]]  # small ones are tried sooner
         if all(each.startswith("-") for each in arguments[1:]):
             for number, seed in enumerate(seeds()):
                 (Path(folder) / str(number)).write_bytes(seed)

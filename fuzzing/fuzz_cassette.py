@@ -110,7 +110,7 @@ def checked(data: bytes, chance: random.Random) -> bytes:
         if chance.random() < 0.05:
             payload = mangled(payload, chance)
         if chance.random() < 0.005:
-            kind, coding = chance.randrange(6), chance.randrange(256)
+            kind, coding = chance.randrange(8), chance.randrange(256)
         if kind == 2:
             index.add(chance.randbytes(16), len(out), FRAME.size + len(payload))
         if kind == 4:
