@@ -2,8 +2,9 @@
 
 Path segments, query items, header fields, members of a JSON body by their JSONPath (of ``content``
 where it is not compared as JSON), items of a form, lines of a text. Both requests are given as they
-are compared, without their secrets; what is shown is masked once more by names, because a secret that nothing knew may have one. Every two
-requests with different keys differ in at least one field here.
+are compared, without their secrets; what is shown is masked once more by names, because a secret
+that nothing knew may have one. Every two requests with different keys differ in at least one field
+here.
 """
 
 from __future__ import annotations
