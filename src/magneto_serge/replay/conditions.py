@@ -58,8 +58,14 @@ def all_of(tests: Iterable[Test]) -> Test:
     every = tuple(tests)
 
     def holds(known: Known) -> bool | None:
-        answers = [test(known) for test in every]
-        return False if False in answers else None if None in answers else True
+        found: bool | None = True
+        for test in every:
+            answer = test(known)
+            if answer is False:
+                return False
+            if answer is None:
+                found = None
+        return found
 
     return every[0] if len(every) == 1 else holds
 
@@ -69,8 +75,14 @@ def any_of(tests: Iterable[Test]) -> Test:
     every = tuple(tests)
 
     def holds(known: Known) -> bool | None:
-        answers = [test(known) for test in every]
-        return True if True in answers else None if None in answers else False
+        found: bool | None = False
+        for test in every:
+            answer = test(known)
+            if answer is True:
+                return True
+            if answer is None:
+                found = None
+        return found
 
     return every[0] if len(every) == 1 else holds
 

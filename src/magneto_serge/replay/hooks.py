@@ -173,14 +173,15 @@ class Hooks:
         """Return what is to be sent; the hooks must all be plain functions."""
         for hook in self.at_replay:
             copy = msgspec.structs.replace(response)
-            response = _checked(hook, _call(hook, request, copy), response)
+            response = _changed(response, _checked(hook, _call(hook, request, copy), response))
         return response
 
     async def replay_async(self, request: Request, response: Response) -> Response:
         """Return what is to be sent."""
         for hook in self.at_replay:
             copy = msgspec.structs.replace(response)
-            response = _checked(hook, await _await(hook, request, copy), response)
+            found = _checked(hook, await _await(hook, request, copy), response)
+            response = _changed(response, found)
         return response
 
     def miss(self, request: Request) -> Response | None:
@@ -272,6 +273,18 @@ def _checked(hook: Hook, result: Any, original: Any) -> Any:
             " or None" if optional else "",
         )
     return original
+
+
+def _changed(before: Response, after: Response) -> Response:
+    """Return ``before`` where nothing was done to its copy: what was made of it can be kept."""
+    same = (
+        after.body is before.body
+        and after.headers is before.headers
+        and after.status == before.status
+        and after.reason == before.reason
+        and after.trailers is before.trailers
+    )
+    return before if same else after
 
 
 def _unusable(result: Any) -> str | None:
