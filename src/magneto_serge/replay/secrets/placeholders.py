@@ -63,9 +63,15 @@ ANY = re.compile(
 )
 _ALONE = re.compile(rb"(?:" + ANY.pattern + rb"|REDACTED|" + _NUMBER_HEAD + rb"\d{6,9})")
 _DIGITS = re.compile(rb"REDACTED-(\d{1,9})")
+_HEADS = (b"REDACTED-", _JWT_HEAD, _UUID_HEAD, _BASE64_HEAD)
 
 LIKELY = r"REDACTED-[0-9]|UkVEQUNURUQt|5ec2e700-0000-4000-8000"
 """In RE2's syntax: where it does not match, there is no placeholder."""
+
+
+def may_hold(text: bytes) -> bool:
+    """Tell at the speed of a search for bytes if :data:`ANY` can find anything."""
+    return any(head in text for head in _HEADS)
 
 
 def is_placeholder(value: bytes) -> bool:

@@ -23,7 +23,7 @@ import msgspec
 from .finds import Find
 from .names import Meaning
 from .names import is_meant as is_secret
-from .placeholders import ANY, Look, is_placeholder, look_of
+from .placeholders import ANY, Look, is_placeholder, look_of, may_hold
 from .shapes import JWT, OTHERS, PEM, PREFIXED, kind_of, prefix_of
 
 Says = Callable[[str], Meaning]
@@ -85,8 +85,9 @@ def is_meant(says: Meaning, value: bytes) -> bool:
 
 def placeholders_in(text: bytes) -> Iterator[Find]:
     """Yield the placeholders that a text holds."""
-    for found in ANY.finditer(text):
-        yield Find(*found.span(), found[0], "placeholder")
+    if may_hold(text):
+        for found in ANY.finditer(text):
+            yield Find(*found.span(), found[0], "placeholder")
 
 
 def by_shape(text: bytes) -> Iterator[Find]:
