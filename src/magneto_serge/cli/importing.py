@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import click
 
-from magneto_serge.config import load_settings
 from magneto_serge.errors import CassetteError, ConfigError
 from magneto_serge.interop.kinds import KINDS, UnknownKindError, detect
 from magneto_serge.interop.naming import SUFFIXES, Names, suffix_of
@@ -77,7 +76,7 @@ def import_recordings(
     """
     found, others = _found(paths, kind)
     files = CassetteFiles(cassette_dir, format=format)
-    run = _Run(files, kind, replace=force, redact=_redaction(cassette_dir))
+    run = _Run(files, kind, replace=force, redact=_redaction(files))
     for each in tracked(found, "Importing", len(found)):
         run.take(each)
     run.report(others)
@@ -117,13 +116,16 @@ def _files_in(folder: Path) -> Iterator[Path]:
 # --- one after the other ------------------------------------------------------------------------
 
 
-def _redaction(cassette_dir: str | None) -> Callable[[], Callable[[Interaction], Interaction]]:
-    """Return what gives, for each cassette, what masks its secrets as the settings say."""
-    from magneto_serge.replay.redaction import redact, without_proxy_fields
+Redact = Callable[[Interaction], Interaction]
 
-    given = {} if cassette_dir is None else {"cassette_dir": cassette_dir}
-    settings = load_settings(given)
-    return lambda: redact if settings.redact else without_proxy_fields
+
+def _redaction(files: CassetteFiles) -> Callable[[str], Callable[[Interaction], Interaction]]:
+    """Return what gives, for each cassette, what replaces its secrets as the settings say."""
+    from magneto_serge.redacting import redaction_for
+    from magneto_serge.replay.secrets.rules import SecretRules
+
+    rules = SecretRules.of(files.settings)
+    return lambda name: redaction_for(files.settings, rules, name).redact
 
 
 class _Run:
@@ -135,7 +137,7 @@ class _Run:
         kind: str | None,
         *,
         replace: bool,
-        redact: Callable[[], Callable[[Interaction], Interaction]],
+        redact: Callable[[str], Redact],
     ) -> None:
         self.failures: list[tuple[Path, str]] = []
         self._files = files
@@ -166,7 +168,7 @@ class _Run:
         noted.place = str(shown_path(found.path.absolute()))
         source = Source(found.path, noted)
         kind = detect(source) if self._kind is None else KINDS[self._kind]
-        redact = self._redact()
+        redact = self._redact(found.name)
         number = 0
 
         def redacted() -> Iterator[Interaction]:

@@ -163,8 +163,8 @@ _ITERATORS = ("iter", "listiterator", "list_iterator", "bytes_iterator", "genera
 _LISTS = ("tuple", "list", "set", "frozenset", "deque")
 _MAPPINGS = (
     "dict", "OrderedDict", "defaultdict", "HeadersDict", "CaseInsensitiveDict", "CIMultiDict",
-    "CIMultiDictProxy", "MultiDict", "MultiDictProxy", "HTTPHeaderDict", "HTTPHeaders", "HTTPMessage",
-    "Message", "Headers",
+    "CIMultiDictProxy", "MultiDict", "MultiDictProxy", "HTTPHeaderDict", "HTTPHeaders",
+    "HTTPMessage", "Message", "Headers",
 )  # fmt: skip
 
 _MEANINGS: dict[str, Callable[[Any], Any]] = {
