@@ -136,10 +136,10 @@ def test_secret_members_of_json_are_hidden() -> None:
     assert mask_json(text) == text.replace(SECRET, "s3cr****alue")
 
 
-def test_json_inside_a_json_string_is_not_a_member() -> None:
-    """Quotes that are escaped begin nothing."""
+def test_json_inside_a_json_string_is_hidden_too() -> None:
+    """What is escaped there is a member of a text, and all around it stays."""
     text = json.dumps({"note": '"password": "hunter2"', "x": "\\"})
-    assert mask_json(text) == text
+    assert mask_json(text) == text.replace("hunter2", "****")
 
 
 JSON = st.recursive(
@@ -155,3 +155,25 @@ def test_masked_json_is_json_with_the_same_structure(value: object) -> None:
     masked = json.loads(mask_json(json.dumps(value)))
     assert masked.keys() == value.keys()
     assert masked["password"].count("****") == 1
+
+
+def test_what_redaction_knows_by_its_shape_is_hidden_too() -> None:
+    """A token in a text, in a path, in a field that nobody would suspect."""
+    token = "ghp_" + "a1B2c3D4e5" * 4
+    for shown in (
+        mask_field("X-Note", f"use {token}"),
+        mask_query(f"/repos/{token}"),
+        mask_form(f"note={token}"),
+        mask_json(f'{{"note":"use {token}"}}'),
+    ):
+        assert token not in shown
+        assert "ghp_****" in shown
+
+
+def test_placeholders_are_shown_as_they_are() -> None:
+    """They say which secret is which, and nothing else."""
+    assert mask("REDACTED-12") == "REDACTED-12"
+    assert mask_json('{"password":"REDACTED-1","otp":9999000001}') == (
+        '{"password":"REDACTED-1","otp":9999000001}'
+    )
+    assert mask_json('{"otp":123456}') == '{"otp":"****"}'

@@ -1,46 +1,79 @@
 """Secrets, hidden on the screen: what ``show`` prints may end up in a ticket or a screen shot.
 
-This is about display alone. What a cassette may hold is decided when it is recorded
-(``replay/redaction.py``), and is narrower: here a false alarm costs a ``--reveal``, there it would
-change what is replayed. Names decide, never values; a name counts in any of its spellings
-(``api-key``, ``api_key``, ``apiKey``). The ends of a long secret stay, to tell two apart.
+This is about display alone. What a cassette may hold is decided when it is recorded, by the same
+rules (``replay/secrets``), but more narrowly: here a false alarm costs a ``--reveal``, there it
+would change what is replayed. So a name that is only likely to be a secret's is enough here, but
+for those that mean something else most of the time. The ends of a long secret stay, to tell two
+apart; placeholders stay as they are.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 import msgspec
 
-from magneto_serge.replay.redaction import MASK
+if TYPE_CHECKING:
+    from magneto_serge.replay.secrets.finder import Finder
+    from magneto_serge.replay.secrets.finds import Find
 
 _HIDDEN = "****"
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SECRET = re.compile(
-    r"(?:^|[-_.])(?:authorization|cookie2?|token|secret|passw(?:or)?d|passphrase|session(?:[-_]?id)?"
-    r"|sid|jwt|otp|pin|signature|credentials?|apikey)(?:$|[-_.])"
-    r"|(?:api|access|private|subscription|secret|auth|account|shared|functions)[-_.]?key"
-)
-_HARMLESS = re.compile(
-    r"token[-_]type|page[-_]?token|next[-_]?token|access-control-|signature-input"
-)
+_MOSTLY_OTHERWISE = re.compile(r"(?:.*_)?(?:key|code|state|nonce|auth|pass|ticket|tokens)")
 _SECRET_IN_QUERY = frozenset({"key", "sig", "auth", "pass", "pwd"})
 _JSON_STRING = re.compile(r'("(?:[^"\\]|\\.)*")(?:(\s*:\s*)("(?:[^"\\]|\\.)*"))?')
 
 
+@cache
+def _finder() -> Finder:
+    from magneto_serge.replay.secrets.finder import Finder
+
+    return Finder()
+
+
 def is_secret_name(name: str) -> bool:
     """Tell whether a field, item or member of this name holds a secret."""
-    plain = _CAMEL.sub("_", name).lower()
-    return bool(_SECRET.search(plain)) and not _HARMLESS.search(plain)
+    from magneto_serge.replay.secrets.names import Meaning, meaning, plain
+
+    says = meaning(name)
+    if says is Meaning.LIKELY:
+        return _MOSTLY_OTHERWISE.fullmatch(plain(name)) is None
+    return says is not Meaning.NOTHING
+
+
+def _hidden(text: str, find: Callable[[bytes], Sequence[Find]]) -> str:
+    """Return a text with what the rules of redaction find in it hidden."""
+    from magneto_serge.replay.secrets.finds import replaced
+
+    data = text.encode(errors="surrogatepass")
+    finds = find(data)
+    return replaced(data, finds, _mask_find).decode(errors="replace") if finds else text
+
+
+def _mask_find(find: Find) -> bytes:
+    from magneto_serge.replay.secrets.placeholders import Look, is_placeholder
+
+    if find.look is Look.NUMBER and not is_placeholder(find.value):
+        return b'"' + _HIDDEN.encode() + b'"'
+    masked = mask(find.value.decode(errors="replace"))
+    return msgspec.json.encode(masked)[1:-1]  # it may stand in JSON
 
 
 def mask(secret: str) -> str:
     """Hide the middle; up to four characters stay at either end, none of a short secret."""
-    if secret in ("", MASK):
+    if not secret or _HIDDEN in secret or _is_placeholder(secret):
         return secret
     shown = min(4, len(secret) // 8)
     return secret[:shown] + _HIDDEN + secret[len(secret) - shown :]
+
+
+def _is_placeholder(value: str) -> bool:
+    from magneto_serge.replay.secrets.placeholders import is_placeholder
+
+    return is_placeholder(value.encode(errors="replace"))
 
 
 def mask_field(name: str, value: str) -> str:
@@ -56,7 +89,9 @@ def mask_field(name: str, value: str) -> str:
         return scheme + space + mask(credentials) if space else mask(value)
     if is_secret_name(name):
         return mask(value)
-    return mask_query(value) if lower in ("location", "referer", "content-location") else value
+    if lower in ("location", "referer", "content-location"):
+        return mask_query(value)
+    return _hidden(value, _finder().in_target)
 
 
 def _mask_pair(pair: str) -> str:
@@ -66,12 +101,16 @@ def _mask_pair(pair: str) -> str:
 
 def mask_query(url: str) -> str:
     """Return a URL or request target with the secret items of its query hidden."""
-    path, mark, query = url.partition("?")
-    return path + mark + mask_form(query)
+    path, mark, query = _hidden(url, _finder().in_target).partition("?")
+    return path + mark + _mask_items(query)
 
 
 def mask_form(form: str) -> str:
     """Return ``application/x-www-form-urlencoded`` text with its secret items hidden."""
+    return _mask_items(_hidden(form, _finder().in_body))
+
+
+def _mask_items(form: str) -> str:
     return "&".join(_mask_item(item) for item in form.split("&"))
 
 
@@ -85,7 +124,7 @@ def _mask_item(item: str) -> str:
 
 def mask_json(text: str) -> str:
     """Return JSON text with the string values of secret members hidden; all else as it is."""
-    return _JSON_STRING.sub(_mask_member, text)
+    return _JSON_STRING.sub(_mask_member, _hidden(text, _finder().in_body))
 
 
 def _mask_member(found: re.Match[str]) -> str:

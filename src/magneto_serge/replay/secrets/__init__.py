@@ -3,7 +3,7 @@
 ``names`` and ``shapes`` say what a secret is called and looks like; ``finder`` finds them in a
 message; ``placeholders`` is what stands in their place. ``rules`` holds what a session's settings
 make of that, ``redactor`` replaces them in what is written, and ``bindings`` keeps the recordings
-of two users apart when it is replayed.
+of two users apart when it is replayed. Whatever finds secrets is loaded when it is first needed.
 """
 
 from .bindings import Bindings, Seen, Value

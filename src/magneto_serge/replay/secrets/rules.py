@@ -1,33 +1,36 @@
-"""What a session's settings make of secrets: the rules, compiled, and a request seen through them.
+"""What a session's settings make of secrets: the rules, ready to be asked.
 
-``scan`` is pure and never changes what it is asked about. What a request and a recording have in
-common is their *neutral* form, in which every secret and every placeholder is the same marker.
+Asked is what a request has in common with a recording that was redacted: its *neutral* form, in
+which every secret and every placeholder is the same marker. What finds secrets is loaded when a
+request comes that may hold one (:mod:`~.scanning`); most do not, and are told by a glance.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from magneto_serge.codings import coding_of, decode
 from magneto_serge.config import Settings
-from magneto_serge.errors import ConfigError
-from magneto_serge.messages import FileBody, Headers, Request
-from magneto_serge.replay.patterns import compile_regex
+from magneto_serge.messages import Headers, Request
 
 from .bindings import Seen, Value
-from .fields import FieldKind, is_credential, is_session_cookie, kind_of_field
-from .finder import Allowed, Expression, Finder, Names, includes
-from .finds import Find, replaced
-from .names import plain
-from .placeholders import MARKER, Look, canonical
 from .registry import registered_redactors
 
-log = logging.getLogger("magneto_serge")
+if TYPE_CHECKING:
+    from .finder import Finder
+    from .scanning import Scanner
 
-LARGEST = 64 * 1024 * 1024  # bytes of decoded content that are looked at; a bomb ends here
+
+class Given(NamedTuple):
+    """What a user has said; see :class:`SecretRules`."""
+
+    headers: tuple[str, ...]
+    query: tuple[str, ...]
+    fields: tuple[str, ...]
+    patterns: tuple[str, ...]
+    allow: tuple[str, ...]
 
 
 class SecretRules:
@@ -48,18 +51,14 @@ class SecretRules:
         patterns: Iterable[str] = (),
         allow: Iterable[str] = (),
     ) -> None:
-        names = Names(
-            _names(headers, "redact_headers"),
-            _names(query, "redact_query"),
-            _names(fields, "redact_fields"),
+        self._given = Given(
+            tuple(headers), tuple(query), tuple(fields), tuple(patterns), tuple(allow)
         )
-        self._headers = names.headers
-        self.finder = Finder(
-            names,
-            _allowed(allow),
-            tuple(_expression(each, "redact_patterns") for each in patterns),
-            registered_redactors(),
-        )
+        self._functions = registered_redactors()
+        self._known: Scanner | None = None
+        self._usual = not (any(self._given) or self._functions)
+        if not self._usual:
+            self._scanner()  # what is wrong with it is said now
 
     @classmethod
     def of(cls, settings: Settings) -> SecretRules:
@@ -72,117 +71,96 @@ class SecretRules:
             allow=settings.redact_allow,
         )
 
+    @property
+    def finder(self) -> Finder:
+        """What finds the secrets of a text."""
+        return self._scanner().finder
+
     def scan(self, request: Request) -> Seen:
         """Return what a request has in common with one that was redacted, and its secrets."""
-        credentials = self.credentials(request.headers)
-        target = request.target.encode(errors="surrogatepass")
-        try:
-            finds = self.finder.in_target(target)
-            content, in_body = self._in_body(request)
-        except Exception:
-            log.exception("a function that finds secrets failed: this request is taken as it is")
-            return Seen(request, credentials, self.credentialed(request.headers))
-        neutral = request
-        if finds:
-            told = _neutral(target, finds).decode(errors="surrogatepass")
-            neutral = msgspec.structs.replace(request, target=told)
-        if in_body:
-            neutral = msgspec.structs.replace(neutral, body=_neutral(content, in_body))
-        values = (*credentials, *_values("target", finds), *_values("body", in_body))
-        return Seen(neutral, values, self.credentialed(request.headers))
+        if self._usual and _is_plain(request):
+            return Seen(request)
+        return self._scanner().scan(request)
 
     def credentials(self, headers: Headers) -> tuple[Value, ...]:
         """Return the credentials of a header section, real ones or placeholders."""
-        return tuple(self._credentials(headers))
+        if self._usual and _has_none(headers):
+            return ()
+        return self._scanner().credentials(headers)
 
     def credentialed(self, headers: Headers) -> bool:
         """Tell whether a request with these fields is let in by them.
 
         Cookies count only where their name says that they are a session.
         """
-        for name, value in headers.raw:
-            lower = name.lower()
-            if value and self._is_credential(lower):
-                return True
-            if lower == b"cookie" and any(
-                is_session_cookie(each.name.removeprefix("cookie ").encode())
-                for each in self.finder.in_field(name, value)
-            ):
-                return True
-        return False
-
-    def _is_credential(self, lower: bytes) -> bool:
-        if lower.startswith(b"proxy-"):  # what is said to the proxy is not recorded
+        if self._usual and _has_none(headers):
             return False
-        return is_credential(lower) or (
-            bool(self._headers) and includes(self._headers, lower.decode("latin-1"))
-        )
+        return self._scanner().credentialed(headers)
 
-    def _credentials(self, headers: Headers) -> Iterator[Value]:
-        for name, value in headers.raw:
-            lower = name.lower()
-            cookie = kind_of_field(lower) == FieldKind.COOKIE
-            if cookie or self._is_credential(lower):
-                yield from _values("header", self.finder.in_field(name, value))
+    def _scanner(self) -> Scanner:
+        if self._known is None:
+            from .scanning import Scanner
 
-    def _in_body(self, request: Request) -> tuple[bytes, Sequence[Find]]:
-        body = request.body
-        if not body or isinstance(body, FileBody):
-            return b"", ()
-        coding = coding_of(request.headers)
-        content = body if coding is None else decode(coding, body, LARGEST)
-        if content is None:
-            content = body
-        return content, self.finder.in_body(content)
+            self._known = Scanner(self._given, self._functions)
+        return self._known
 
 
-def _neutral(text: bytes, finds: Iterable[Find]) -> bytes:
-    return replaced(text, finds, lambda find: _QUOTED if find.look is Look.NUMBER else MARKER)
+_HARMLESS = frozenset(
+    (
+        b"accept",
+        b"accept-charset",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"date",
+        b"expect",
+        b"host",
+        b"if-modified-since",
+        b"if-none-match",
+        b"keep-alive",
+        b"origin",
+        b"pragma",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"range",
+        b"referer",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+        b"upgrade-insecure-requests",
+        b"user-agent",
+    )
+)
+# A path of short segments, and items with short values under names that have none of the words in
+# the names of secrets (`names.STEMS`).
+_TELLING = (
+    "pass|pwd|secret|token|key|auth|sess|sid|jwt|sig|hmac|code|state|nonce|ticket|assertion|csrf"
+    "|xsrf|cred|cookie|verifier|remember|bearer|saml|connection|pin|otp|cvv|cvc"
+)
 
 
-_QUOTED = b'"' + MARKER + b'"'
-
-
-def _values(place: str, finds: Iterable[Find]) -> Iterator[Value]:
-    for find in finds:
-        text = canonical(find.value).decode(errors="surrogateescape")
-        yield Value(f"{place} {find.name}".rstrip(), text)
-
-
-def _names(given: Iterable[str], setting: str) -> frozenset[str]:
-    found = set()
-    for name in given:
-        spelled = "*".join(plain(part) for part in name.split("*")) if "*" in name else plain(name)
-        if not spelled.strip("*_"):
-            raise ConfigError(f"{setting}: {name!r} cannot be used; expected a name")
-        found.add(spelled)
-    return frozenset(found)
-
-
-def _allowed(given: Iterable[str]) -> Allowed:
-    entries = list(given)
-    if "" in entries:
-        raise ConfigError("redact_allow: '' cannot be used; expected a name, a value or /PATTERN/")
-    patterns = [each[1:-1] for each in entries if _is_pattern(each)]
-    others = [each for each in entries if not _is_pattern(each)]
-    return Allowed(
-        frozenset(filter(None, map(plain, others))),
-        frozenset(each.encode() for each in others),
-        tuple(_expression(each, "redact_allow") for each in patterns),
+@cache
+def _plain_target() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:/[A-Za-z0-9_.,~-]{0,14})*+"
+        rf"(?:[?&](?!(?i:[^=]*(?:{_TELLING})))[A-Za-z0-9_.-]{{1,20}}+"
+        r"=[A-Za-z0-9_.,~-]{0,14})*+"
     )
 
 
-def _is_pattern(entry: str) -> bool:
-    return len(entry) > 2 and entry[0] == entry[-1] == "/"
+def _has_none(headers: Headers) -> bool:
+    return all(name.lower() in _HARMLESS for name, _ in headers.raw)
 
 
-def _expression(pattern: str, setting: str) -> Expression:
-    compiled = compile_regex(pattern, setting)
-
-    def spans(text: bytes) -> Iterator[tuple[int, int]]:
-        for found in compiled.finditer(text):
-            start, end = found.span(1 if compiled.groups and found.span(1)[0] >= 0 else 0)
-            if start < end:
-                yield start, end
-
-    return spans
+def _is_plain(request: Request) -> bool:
+    """Tell, for the most part of requests, that neither a secret nor a placeholder is in them."""
+    return (
+        not request.body
+        and "REDACTED" not in request.target
+        and _plain_target().fullmatch(request.target) is not None
+        and _has_none(request.headers)
+    )
