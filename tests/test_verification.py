@@ -19,6 +19,7 @@ from magneto_serge.messages import (
 )
 from magneto_serge.replay.conditions import conditions
 from magneto_serge.replay.drift import DriftRules, Outcome
+from magneto_serge.replay.rewrite_rules import rewriter
 from magneto_serge.verification import Base, Sending, Verification, redacted_places
 
 
@@ -99,7 +100,7 @@ def test_a_request_without_its_secret_is_skipped() -> None:
         )
     )
     assert "header Authorization, query api_key" in told
-    assert "--set-header 'Authorization: VALUE' --set-query 'api_key=VALUE'" in told
+    assert "--header 'Authorization: VALUE' --query 'api_key=VALUE'" in told
     told = reason(exchange("POST", "/REDACTED-1", body=b"x=ghp_REDACTED-1"), all_methods=True)
     assert "its path, body: send it as it is, --send-redacted" in told
     assert sent(exchange("GET", "/REDACTED-1"), send_redacted=True).target == "/REDACTED-1"
@@ -146,7 +147,7 @@ def test_a_credential_is_shown_to_one_service_only() -> None:
     token = (("Authorization", "t"),)
     with pytest.raises(ConfigError, match=r"several services, a\.test, b\.test: .* --only host="):
         verification(*several, headers=token)
-    with pytest.raises(ConfigError, match="--set-query"):
+    with pytest.raises(ConfigError, match="--query"):
         verification(*several, query=(("key", "k"),))
     with pytest.raises(ConfigError, match="--base-url takes the place of one service"):
         verification(*several, base=Base.of("http://c.test"))
@@ -161,3 +162,13 @@ def test_numbers_are_those_of_the_cassette() -> None:
     chosen = verification(exchange(target="/a"), exchange("PUT", "/b"), only=only)
     assert [verdict.number for verdict in chosen] == [2]
     assert list(verification()) == []
+
+
+def test_what_is_rewritten_for_the_server_is_sent_so() -> None:
+    """The settings say it for every way to the server."""
+    rules = rewriter((), ("a.test=c.test:81",), ("X-Env: test",))
+    made = Verification([exchange()], Settings(), Sending(), DriftRules(), rewriter=rules)
+    (step,) = made._steps()
+    assert step.request is not None
+    assert (step.request.host, step.request.port) == ("c.test", 81)
+    assert step.request.headers["x-env"] == "test"

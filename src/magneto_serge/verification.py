@@ -34,8 +34,10 @@ from magneto_serge.replay.conditions import Known, Test
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict, judge
 from magneto_serge.replay.masking import is_secret_name
 from magneto_serge.replay.misses import masked_url
+from magneto_serge.replay.rewrite import Rewriter
 from magneto_serge.replay.secrets.placeholders import ANY, MARKER
 from magneto_serge.runner import LoopThread
+from magneto_serge.shaping import Prepare
 from magneto_serge.trust import Trust
 
 CONCURRENCY = 4  # requests at once, where all of them are safe
@@ -94,8 +96,10 @@ class _Step(NamedTuple):
 class Verification:
     """The verification of one cassette; iterate over it for the findings.
 
-    ``total`` is how many there will be. Raises ConfigError where ``sending`` would tell a service
-    what was meant for another one, and CassetteError where the cassette is damaged.
+    ``total`` is how many there will be. ``rewriter`` changes what is sent, ``prepare`` what comes
+    back, as it would be recorded; where it returns None, that would not be, and is not compared.
+    Raises ConfigError where ``sending`` would tell a service what was meant for another one, and
+    CassetteError where the cassette is damaged.
     """
 
     def __init__(
@@ -104,11 +108,16 @@ class Verification:
         settings: Settings,
         sending: Sending,
         rules: DriftRules,
+        *,
+        rewriter: Rewriter | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         self._interactions = interactions
         self._settings = settings
         self._sending = sending
         self._rules = rules
+        self._rewriter = rewriter
+        self._prepare = prepare
         self.total = self._checked()
 
     def _checked(self) -> int:
@@ -127,7 +136,7 @@ class Verification:
         secret = [name for name, _ in self._sending.headers if is_secret_name(name)]
         if len(services) > 1 and (secret or self._sending.query):
             raise ConfigError(
-                f"--set-{'header' if secret else 'query'} would send a credential to several"
+                f"--{'header' if secret else 'query'} would send a credential to several"
                 f" services, {shown}: say which one it is for with --only host=HOST"
             )
         return total
@@ -164,7 +173,8 @@ class Verification:
             scheme, host, port, path = sending.base
             values |= {"scheme": scheme, "host": host, "port": port}
             target = path + target if target.startswith("/") else target
-        return msgspec.structs.replace(request, target=target, **values)
+        sent = msgspec.structs.replace(request, target=target, **values)
+        return sent if self._rewriter is None else self._rewriter.request(sent)
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -204,17 +214,24 @@ class Verification:
 
     async def _finding(self, step: _Step, pool: Pool, free: asyncio.Semaphore) -> Verdict:
         if step.request is None:
-            request = step.recorded.request
-            url = masked_url(request)
-            return Verdict(Outcome.SKIPPED, request.method, url, step.number, reason=step.reason)
+            return _skipped(step, step.reason)
         async with free:
             resend = Resend(pool, step.request, self._settings.memory_limit)
             live = await resend.run(self._sending.timeout)
         try:
-            return judge(step.recorded, step.number, live, self._rules)
+            prepared = live if self._prepare is None else self._prepare(live)
+            if prepared is None:
+                return _skipped(step, "A filter or a hook would not record its answer")
+            return judge(step.recorded, step.number, prepared, self._rules)
         finally:
             if live.response is not None:
                 forget(live.response.body)
+
+
+def _skipped(step: _Step, reason: str) -> Verdict:
+    request = step.recorded.request
+    url = masked_url(request)
+    return Verdict(Outcome.SKIPPED, request.method, url, step.number, reason=reason)
 
 
 async def _next(findings: AsyncIterator[Verdict]) -> Verdict | None:
@@ -259,9 +276,9 @@ def _advice(places: list[str]) -> str:
     for place in places:
         kind, _, name = place.partition(" ")
         if kind == "header":
-            advice.append(f"--set-header '{name}: VALUE'")
+            advice.append(f"--header '{name}: VALUE'")
         elif kind == "query":
-            advice.append(f"--set-query '{name}=VALUE'")
+            advice.append(f"--query '{name}=VALUE'")
     how = f"supply it with {' '.join(advice)}, or send" if len(advice) == len(places) else "send"
     return f"A secret was replaced in its {', '.join(places)}: {how} it as it is, --send-redacted"
 

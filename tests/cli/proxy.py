@@ -9,6 +9,7 @@ from magneto_serge.config import Settings
 from magneto_serge.replay.engine import Stats
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.verdicts import Verdicts
 
 
 @dataclass
@@ -19,6 +20,7 @@ class PretendedProxy:
     stats: Stats = field(default_factory=Stats)
     misses: list[Miss] = field(default_factory=list)
     unplayed: list[Unplayed] = field(default_factory=list)
+    verdicts: Verdicts = field(default_factory=Verdicts)
     calls: list[str] = field(default_factory=list)
     fail: dict[str, Exception] = field(default_factory=dict)
     url: str = "http://127.0.0.1:4711"

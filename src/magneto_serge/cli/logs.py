@@ -15,7 +15,7 @@ from .screen import Screen, json_line
 LOGGER = "magneto_serge"
 
 # The command says these itself, in its own words and at its own time.
-SAID_BY_THE_COMMAND = ("Refused: ", "INSECURE: ")
+SAID_BY_THE_COMMAND = ("Refused: ", "INSECURE: ", "Drift: ")
 
 
 class JSONFormatter(logging.Formatter):

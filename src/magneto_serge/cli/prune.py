@@ -90,7 +90,7 @@ def prune(
     yes: bool,
     cassette_dir: str | None,
 ) -> None:
-    """Remove cassettes that were recorded long ago, or interactions that nothing plays.
+    """Remove what was recorded long ago, or what nothing plays.
 
     A cassette is as old as its newest interaction. What was played is in reports that runs write
     (--play-report) and the pytest plugin does; a cassette that no report names is unused as a

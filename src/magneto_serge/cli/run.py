@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,9 @@ INSECURE = (
 UNUSED = "no request came to the proxy: the command made none, or does not look at HTTP_PROXY"
 
 
+Conclude = Callable[["MagnetoProxy", Screen], int]
+
+
 def new_proxy(settings: Settings) -> MagnetoProxy:
     """Make the proxy; what it imports is most of the time that starting takes."""
     from magneto_serge.app import MagnetoProxy
@@ -53,23 +56,35 @@ def new_proxy(settings: Settings) -> MagnetoProxy:
     return proxy
 
 
-def run(mode: Mode, name: str | None, given: Mapping[str, object], command: tuple[str, ...]) -> int:
+def run(
+    mode: Mode,
+    name: str | None,
+    given: Mapping[str, object],
+    command: tuple[str, ...],
+    conclude: Conclude | None = None,
+) -> int:
     """Run a proxy until ``command`` ends, or until it is interrupted; return the exit status.
 
-    Raises ConfigError for settings that cannot be used; what goes wrong later is printed in the
-    log's own format.
+    ``conclude`` reports what else was found, and returns a status that tells of it, or 0. Raises
+    ConfigError for settings that cannot be used; what goes wrong later is printed in the log's own
+    format.
     """
     settings = load_settings({**given, "mode": mode.value})
     screen = Screen(quiet=settings.quiet, json=settings.log_format == "json")
     try:
-        return _run(mode, name, settings, screen, command)
+        return _run(mode, name, settings, screen, command, conclude)
     except MagnetoError as error:
         screen.error(str(error))
         return error.exit_code
 
 
 def _run(
-    mode: Mode, name: str | None, settings: Settings, screen: Screen, command: tuple[str, ...]
+    mode: Mode,
+    name: str | None,
+    settings: Settings,
+    screen: Screen,
+    command: tuple[str, ...],
+    conclude: Conclude | None,
 ) -> int:
     if command:
         from .child import check
@@ -82,7 +97,7 @@ def _run(
         logging_to(screen, level=settings.log_level, log_format=settings.log_format),
         Interrupts() as interrupts,
     ):
-        return _Run(mode, name, settings, screen, interrupts).to_the_end(command)
+        return _Run(mode, name, settings, screen, interrupts).to_the_end(command, conclude)
 
 
 class _Run:
@@ -105,7 +120,7 @@ class _Run:
         self._proxy = new_proxy(settings)
         self._misses = MissReporter(self._proxy, screen)
 
-    def to_the_end(self, command: tuple[str, ...]) -> int:
+    def to_the_end(self, command: tuple[str, ...], conclude: Conclude | None) -> int:
         """Start, run ``command`` or wait, stop and save, and say what happened."""
         title = self._title()
         status = 0
@@ -127,9 +142,10 @@ class _Run:
             self._screen.say(UNUSED, event="unused")
         for found in self._proxy.unplayed:
             self._screen.warn(found.explain(), event="unplayed", count=found.count)
-        if status or not (self._proxy.stats.missed or self._proxy.unplayed):
-            return status
-        return ReplayMiss.exit_code if self._proxy.stats.missed else UnplayedError.exit_code
+        concluded = 0 if conclude is None else conclude(self._proxy, self._screen)
+        missed = ReplayMiss.exit_code if self._proxy.stats.missed else 0
+        unplayed = UnplayedError.exit_code if self._proxy.unplayed else 0
+        return status or missed or concluded or unplayed
 
     def _around(self, command: tuple[str, ...]) -> int:
         from .child import run as run_child
@@ -147,6 +163,8 @@ class _Run:
         if self._cassette is None:
             return "passing through"
         policy = policy_for(self._mode, cassette_exists=self._cassette.exists())
+        if policy.compares:
+            return f"verifying {self._name}"
         doing = "recording" if policy.replaces else "replaying"
         return f"{doing}{' and extending' if policy.replays and policy.keeps else ''} {self._name}"
 

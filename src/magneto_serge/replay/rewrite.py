@@ -112,6 +112,11 @@ class Rewriter:
                 host = changed.authority.encode()
         return Outgoing(changed, host, tuple(s for rule in rules for s in rule.body))
 
+    def request(self, request: Request) -> Request:
+        """Return a whole request as it is to be sent."""
+        found = self.outgoing(request)
+        return request if found is None else _with_body(found.request, found.body, request)
+
     def incoming(
         self, request: Request, status: int, reason: str, headers: Headers
     ) -> Incoming | None:
