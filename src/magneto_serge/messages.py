@@ -252,6 +252,9 @@ class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     ``peer`` is the origin's ``address:port``. ``websocket`` is set where the response is a 101 that
     opened a WebSocket. ``template``: body and field values of the response are templates, to be
     rendered for each request that it answers; somebody has written that into the cassette.
+    ``uploaded`` is set where the response began before its request had ended: the bytes of the
+    request's body that had gone before the head, before each of ``chunks``, and, if the request had
+    ended by then, before the end.
     """
 
     request: Request
@@ -265,3 +268,4 @@ class Interaction(msgspec.Struct, gc=False, omit_defaults=True):
     peer: str = ""
     websocket: Conversation | None = None
     template: bool = False
+    uploaded: tuple[int, ...] = ()

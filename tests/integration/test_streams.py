@@ -150,20 +150,27 @@ def test_upload_arrives_piece_by_piece(door: Door, take: Take) -> None:
         assert client.ask(door.sized("/halves", "POST", b"11112222")).body == b"both"
 
 
-def test_answer_may_begin_before_the_request_has_ended(plain_door: Door) -> None:
-    """An origin may talk while it listens: neither direction waits for the other."""
+def test_answer_may_begin_before_the_request_has_ended(door: Door, take: Take) -> None:
+    """An origin may talk while it listens: neither direction waits for the other, nor in replay."""
 
     def echo_four(exchange: Exchange) -> None:
         exchange.send(exchange.stream.exactly(4))
 
     head = routes.head(b"Content-Length: 8")
-    plain_door.origin.on("/duplex", leave_body, head, echo_four, echo_four)
-    with plain_door.open() as client:
-        client.send(plain_door.request("/duplex", "POST", "Content-Length: 8\r\n", b"ping"))
-        client.head()
-        assert client.stream.exactly(4) == b"ping"
-        client.send(b"pong")
-        assert client.stream.exactly(4) == b"pong"
+    door.origin.on("/duplex", leave_body, head, echo_four, echo_four)
+
+    def converse() -> None:
+        with door.open() as client:
+            client.send(door.request("/duplex", "POST", "Content-Length: 8\r\n", b"ping"))
+            client.head()
+            assert client.stream.exactly(4) == b"ping"
+            client.send(b"pong")
+            assert client.stream.exactly(4) == b"pong"
+
+    converse()
+    take.replay()
+    converse()
+    assert door.proxy.misses == []
 
 
 # ------------------------------------------------------------------ backpressure

@@ -265,6 +265,22 @@ def test_stream_that_ends_long_after_its_only_piece(framing: str, clock: Clock) 
     assert stage.sink.interactions[0].total_ms == pytest.approx(505)
 
 
+def test_moments_of_an_early_answer_are_all_kept(clock: Clock) -> None:
+    """Where both sides talk at once, each piece has its moment, however quick it all was."""
+    stage, client = recording()
+    client.send(ask(f"{URL}/", "Content-Length: 2", method="POST"))
+    origin = stage.answer_dial()
+    origin.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
+    clock.ms += 0.5
+    client.send(b"x")
+    origin.send(b"b")
+    client.send(b"y")
+    origin.send(b"c")
+    (kept,) = stage.sink.interactions
+    assert [size for size, _ in kept.chunks] == [1, 1, 1]
+    assert kept.uploaded == (0, 0, 1, 2, 2)
+
+
 def test_endless_stream_has_a_bounded_number_of_moments(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

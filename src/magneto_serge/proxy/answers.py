@@ -21,6 +21,7 @@ from magneto_serge.messages import (
     body_size,
 )
 from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.shelf import Recording
 from magneto_serge.wire.events import Framing
 from magneto_serge.wire.fields import NEVER_NOMINATED, connection_options, first
 from magneto_serge.wire.serialize import chunk, last_chunk, response_head
@@ -219,6 +220,17 @@ def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encod
         whole = b"".join((head, *pieces, tail))
         return Encoded(whole, close=parts.close, cut=parts.cut, size=size)
     return Encoded(head, pieces, None, tail, parts.close, parts.cut, size)
+
+
+def encoded_once(recording: Recording, version: str, *, keep_alive: bool) -> Encoded:
+    """Return a recording for a client of this version; kept with it for those that come up most."""
+    if version != "HTTP/1.1" or not keep_alive:
+        return encode(recording.interaction, version=version, keep_alive=keep_alive)
+    encoded = recording.encoded
+    if type(encoded) is not Encoded:
+        encoded = encode(recording.interaction, version="HTTP/1.1", keep_alive=True)
+        recording.encoded = encoded
+    return encoded
 
 
 def _chunked(body: bytes, chunks: tuple[tuple[int, float], ...]) -> tuple[bytes, ...]:

@@ -19,7 +19,6 @@ from magneto_serge.errors import ClientProtocolError
 from magneto_serge.messages import Failure, FieldLine, Headers, Request
 from magneto_serge.proxy import answers, refusals
 from magneto_serge.proxy.addressing import Addressing
-from magneto_serge.proxy.answering import Answering
 from magneto_serge.proxy.connect import (
     ConnectedClient,
     h2_preface_refusal,
@@ -29,9 +28,11 @@ from magneto_serge.proxy.connect import (
 from magneto_serge.proxy.credentials import CredentialsError
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.distortion import Absentee, DistortedTransport
+from magneto_serge.proxy.duplex import Duplex, decide_early
 from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.faulty import Pause, suffer
 from magneto_serge.proxy.gate import Gate, Hold
+from magneto_serge.proxy.patience import Patient
 from magneto_serge.proxy.playing import Playing
 from magneto_serge.proxy.pump import Pump
 from magneto_serge.proxy.reset import reset as send_reset
@@ -62,7 +63,7 @@ OWN_PATH = "/__magneto/"  # what is asked of the proxy itself
 _RAW_LIMIT = 65_536  # bytes kept while an offered upgrade is undecided
 
 
-class ClientConnection(Answering):
+class ClientConnection(Patient):
     """A connection from a client. ``origin`` None: proxy requests, in absolute-form.
 
     ``user`` chooses the session: that of the CONNECT, or of the last proxy request.
@@ -71,14 +72,11 @@ class ClientConnection(Answering):
     __slots__ = (
         "_asked",
         "_backlog",
-        "_ended",
         "_head",
-        "_parser",
         "_pinned",
         "_raw",
         "_request",
         "_session",
-        "_spool",
         "addressing",
         "origin",
         "user",
@@ -159,6 +157,8 @@ class ClientConnection(Answering):
                 return
         if self._backlog:
             self._next()
+        elif self._spool is not None:
+            self._answer_early(self._spool)
 
     def eof_received(self) -> bool:
         """Answer what was asked before closing, where the transport has a half-close."""
@@ -166,11 +166,6 @@ class ClientConnection(Answering):
         if self._request_incomplete() or (self._pump is not None and self._pump.endless):
             return False
         return (self.busy or bool(self._backlog)) and self.transport.can_write_eof()
-
-    def _request_incomplete(self) -> bool:
-        """Whether more of the request in hand is needed: its client cannot stop sending now."""
-        exchange = self._exchange  # (RFC 9112 §8)
-        return self._spool is not None or (exchange is not None and not exchange.request_complete)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave the books; end what was under way."""
@@ -211,64 +206,6 @@ class ClientConnection(Answering):
         """Belong to a session whatever the requests say: the client's process says so."""
         self.user = user
         self._pinned = True
-
-    # --- the books ---------------------------------------------------------------------------
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is under way."""
-        return self._exchange is not None or self._pump is not None or self._spool is not None
-
-    def sweep(self, interval: float) -> None:
-        """Close what has waited too long; called every ``interval`` seconds."""
-        settings = self.server.settings
-        self.ticks += 1
-        exchange = self._exchange
-        if exchange is not None:
-            exchange.ticks += 1
-            if self.gate.reasons & Hold.DISK:  # neither side's fault
-                exchange.ticks = 0
-            if exchange.ticks * interval <= settings.idle_timeout:
-                return
-            if self.writable and not self._client_is_due():
-                exchange.timed_out(settings.idle_timeout)
-            else:
-                log.warning("A client took or sent nothing for %g s: closed", settings.idle_timeout)
-                self.transport.abort()
-        elif self.busy or self._discarding or not self.writable or self.transport.is_closing():
-            if self._pump is not None and self._pump.waiting:
-                self.ticks = 0
-            elif self.ticks * interval > settings.idle_timeout:
-                self.transport.abort()
-        elif self._parser.mid_message:
-            if self.ticks * interval > settings.header_timeout:
-                self._refuse(refusals.TOO_SLOW)
-        elif self.ticks * interval > settings.keepalive_timeout:
-            self.transport.close()
-
-    def _client_is_due(self) -> bool:
-        """Whether the request in hand is incomplete, so that the wait is for the client."""
-        exchange = self._exchange
-        return (
-            exchange is not None
-            and not exchange.request_complete
-            and not exchange.answered
-            and not self.gate.reasons
-        )
-
-    def close_when_idle(self) -> None:
-        """Close now, or after the answer under way; nobody is waited for who has most likely gone.
-
-        A client that closed its side while an answer streams may be half-closed and reading, but
-        nearly always it has left: what it saw is recorded, and stopping need not wait.
-        """
-        self._close_after = True
-        if (self._ended and self._exchange is not None and self._exchange.answered) or (
-            self._pump is not None and self._pump.endless
-        ):
-            self.transport.abort()
-        elif not self.busy:
-            self.transport.close()
 
     # --- events ------------------------------------------------------------------------------
 
@@ -377,6 +314,8 @@ class ClientConnection(Answering):
                 self._spool.discard()
                 self._spool = None
                 self._refuse(refusals.no_space(error))
+        elif type(self._pump) is Duplex:
+            self._hear(data)
         elif type(self._pump) is Pause and not self._discarding:
             self._pump.keep(DataReceived(data), self.gate)
 
@@ -389,6 +328,36 @@ class ClientConnection(Answering):
             self._exchange.request_ended(trailers)
         elif self._spool is not None:
             self._decide_spooled(trailers)
+
+    def _answer_early(self, spool: Spool) -> None:
+        """Begin an answer that was recorded as one that begins before its request has ended."""
+        session, request, head = self._session, self._request, self._head
+        if request is None or head is None:
+            return
+        decision = decide_early(session, request, spool)
+        if decision is None:
+            return
+        self._spool = None
+        self._discarding = True
+        if type(decision) is Recording and decision.interaction.uploaded:
+            self.server.stats.replayed += 1
+            latency = None if session.pace is None else session.pace.latency_for(request)
+            self.wait_for(Duplex(self, decision.interaction, latency, self._asked, head.version))
+            self._hear(spool.so_far)
+        else:
+            self._act(decision)
+
+    def _hear(self, data: bytes) -> None:
+        """Let a recording go on that waits for what the client says."""
+        pump, request = self._pump, self._request
+        if type(pump) is not Duplex or request is None:
+            return
+        if pump.hear(data):
+            self._go_on(pump)
+            return
+        request.body = pump.heard + data
+        self.server.missed(self._session.refuse(request))
+        self.transport.abort()
 
     def _decide_spooled(self, trailers: tuple[FieldLine, ...]) -> None:
         spool, request, head = self._spool, self._request, self._head
@@ -489,15 +458,7 @@ class ClientConnection(Answering):
             began = self._asked if latency.from_head else server.loop.time()
             self.wait_for(Playing(self, recording.interaction, latency, began, head.version))
             return
-        if head.version == "HTTP/1.1" and not self._close_after:
-            encoded = cast("answers.Encoded | None", recording.encoded)
-            if encoded is None:
-                encoded = answers.encode(recording.interaction, version="HTTP/1.1", keep_alive=True)
-                recording.encoded = encoded
-        else:
-            encoded = answers.encode(
-                recording.interaction, version=head.version, keep_alive=not self._close_after
-            )
+        encoded = answers.encoded_once(recording, head.version, keep_alive=not self._close_after)
         server.stats.bytes_out += len(encoded.head)
         self.transport.write(encoded.head)
         if encoded.pieces or encoded.file or encoded.tail or encoded.cut:

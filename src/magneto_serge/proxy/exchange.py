@@ -231,6 +231,8 @@ class Exchange:
         """Pass the end of the request on."""
         self.request_complete = True
         self._request_trailers = trailers
+        if self._tape is not None and self._response is not None:
+            self._tape.request_ended()
         if self.head.framing is _CHUNKED:
             self._send(last_chunk(trailers))
 
@@ -302,6 +304,8 @@ class Exchange:
         self._response = event
         if self._tape is not None:
             self._tape.response_started(event)
+            if not self.request_complete:
+                self._tape.answered_early()
         client = self.client
         modern = self.head.version == "HTTP/1.1"
         framing: Framing | None = None

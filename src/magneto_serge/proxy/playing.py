@@ -59,6 +59,11 @@ class Playing:
         """Whether it is the clock that is waited for, and not the client."""
         return self._timer is not None
 
+    @property
+    def held(self) -> bool:
+        """Whether something else than the clock is waited for."""
+        return False
+
     def go_on(self) -> bool:
         """Write what is due, until the client takes no more (False), or all is written (True)."""
         client = self._client
@@ -66,7 +71,7 @@ class Playing:
             while client.writable and self._timer is None:
                 data = self._ready(max(self._loop.time(), self._woken))
                 if not data:
-                    return self._timer is None
+                    return not (self.waiting or self.held)
                 client.write(data)
         except OSError as error:
             log.error("A recorded body cannot be read, its answer is cut off: %s", error)
@@ -120,21 +125,20 @@ class Playing:
         head = end if interaction.response is None or first is None else first
         yield began + tempo.head(head) / 1000, parts.head
         if body_size(parts.body):
-            for moment, data in _pieces(parts.body, interaction):
+            for moment, data in self._pieces(parts.body, interaction):
                 wire = chunk(data) if parts.chunked else data
                 yield began + tempo.piece(moment) / 1000, wire
         if parts.tail or parts.close:
             yield began + tempo.end(end) / 1000, parts.tail
 
+    def _pieces(self, body: Body, interaction: Interaction) -> Iterator[Piece]:
+        """Return the pieces of a body with their recorded moments in ms, units whole."""
+        pieces = recorded_pieces(body, interaction)
+        end = None if interaction.response is None else unit_end(interaction.response)
+        return pieces if end is None else whole_units(pieces, end)
 
-def _pieces(body: Body, interaction: Interaction) -> Iterator[Piece]:
-    """Yield the pieces of a body with their recorded moments in ms, units whole."""
-    pieces = _recorded_pieces(body, interaction)
-    end = None if interaction.response is None else unit_end(interaction.response)
-    return pieces if end is None else whole_units(pieces, end)
 
-
-def _recorded_pieces(body: Body, interaction: Interaction) -> Iterator[Piece]:
+def recorded_pieces(body: Body, interaction: Interaction) -> Iterator[Piece]:
     """Yield the pieces as they came; a body that is longer than they say ends with the last."""
     left = body_size(body)
     chunks = [*interaction.chunks] or [(left, interaction.total_ms)]

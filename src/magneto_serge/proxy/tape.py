@@ -46,6 +46,7 @@ class Tape:
 
     __slots__ = (
         "_asked",
+        "_asked_all",
         "_chunks",
         "_clock",
         "_first",
@@ -58,6 +59,7 @@ class Tape:
         "_response",
         "_response_tee",
         "_started",
+        "_uploaded",
         "sink",
     )
 
@@ -74,6 +76,8 @@ class Tape:
         self._first_at = 0.0
         self._chunks: list[tuple[int, float]] | None = None
         self._response: ResponseReceived | None = None
+        self._uploaded: list[int] | None = None  # set where the answer came before the end
+        self._asked_all = False
         self._informational: tuple[Response, ...] = ()
         self._request_tee: Tee | None = None
         self._response_tee: Tee | None = None
@@ -95,8 +99,23 @@ class Tape:
         self._first_byte_at = perf_counter()
         self._response = response
 
+    def answered_early(self) -> None:
+        """Note that the response has begun before its request has ended."""
+        self._uploaded = [self._sent()]
+
+    def request_ended(self) -> None:
+        """Note that the request has ended while it was being answered."""
+        self._asked_all = True
+
+    def _sent(self) -> int:
+        """Return the bytes of the request's content that have gone."""
+        return 0 if self._request_tee is None else self._request_tee.size
+
     def response_data(self, data: bytes) -> None:
         """Keep a piece of the response's content, and when it came."""
+        if self._uploaded is not None:
+            self._answer_while_asked(data, self._uploaded)
+            return
         if not self._first and self._chunks is None and len(data) <= self._limit:
             self._first, self._first_at = data, perf_counter()
             return
@@ -121,6 +140,20 @@ class Tape:
     def _answered(self) -> tuple[FieldLine, ...]:
         """Return the fields of the response."""
         return () if self._response is None else self._response.fields
+
+    def _answer_while_asked(self, data: bytes, uploaded: list[int]) -> None:
+        """Keep a piece, and what of the request had gone before it."""
+        if self._response_tee is None or self._chunks is None:
+            self._response_tee = Tee(self.sink, self._limit, self._answered())
+            self._chunks = []
+        self._response_tee.add(data)
+        sent, chunks, now = self._sent(), self._chunks, self._ms(perf_counter())
+        same = chunks and uploaded[-1] == sent and now - chunks[-1][1] < SAME_READ_MS
+        if same or len(chunks) >= PIECES_KEPT:
+            chunks[-1] = (chunks[-1][0] + len(data), chunks[-1][1])
+        else:
+            uploaded.append(sent)
+            chunks.append((len(data), now))
 
     def _of_events(self) -> bool:
         """Whether the body says of itself that it is a stream."""
@@ -172,8 +205,15 @@ class Tape:
                 total_ms,
                 self._pieces(total_ms),
                 peer,
+                uploaded=self._conversation(),
             )
         )
+
+    def _conversation(self) -> tuple[int, ...]:
+        """Return what of the request had gone before each part of an early answer."""
+        if self._uploaded is None:
+            return ()
+        return (*self._uploaded, self._sent()) if self._asked_all else tuple(self._uploaded)
 
     def _pieces(self, total_ms: float) -> tuple[tuple[int, float], ...]:
         """Return the moments of the pieces, if the body came as a stream."""
@@ -183,6 +223,8 @@ class Tape:
                 return ()
             at = self._ms(self._first_at)  # its end may have come much later
             return ((len(self._first), at),) if total_ms - at > STREAM_AFTER_MS else ()
+        if self._uploaded is not None:
+            return tuple(chunks)
         response = self._response
         transfer = response is None or response.framing is Framing.LENGTH
         if transfer and chunks[-1][1] - chunks[0][1] <= STREAM_AFTER_MS and not self._of_events():

@@ -64,13 +64,14 @@ class Spool:
     the body; its digest is what a recorded side file is matched by.
     """
 
-    __slots__ = ("_digest", "_file", "_limit", "_path", "_pieces", "size")
+    __slots__ = ("_digest", "_file", "_limit", "_path", "_pieces", "early", "size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._pieces: list[bytes] = []
         self._file: BinaryIO | None = None
         self._path: Path | None = None
+        self.early: list[bytes] | None = None  # bodies for which not all of it is waited for
         self.size = 0
 
     def add(self, data: bytes) -> None:
@@ -93,6 +94,19 @@ class Spool:
         self._digest.update(data)
         self._file.write(data)
         self._file.flush()  # so that a full disk is noticed here, and not by `close`
+
+    @property
+    def so_far(self) -> bytes:
+        """What is there of a body that is in memory."""
+        return b"".join(self._pieces)
+
+    def beginning_of(self) -> bytes | None:
+        """Return the one of the bodies in ``early`` that begins so; None: none, or several."""
+        if self._file is not None or not self.early:
+            return None
+        so_far = self.so_far
+        self.early = [body for body in self.early if body.startswith(so_far)]
+        return self.early[0] if len(self.early) == 1 else None
 
     def close(self) -> Body:
         """Return the whole body; a FileBody stays readable until :meth:`discard`."""

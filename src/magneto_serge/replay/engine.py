@@ -211,6 +211,15 @@ class Session:
                 return refused.play(self.cassette.repeats)
         return None
 
+    def answered_early(self, request: Request) -> list[bytes]:
+        """Return the bodies that a request can have whose answer may begin before it has ended."""
+        if self.cassette is None or not self._policy.replays or self.shaping is not None:
+            return []
+        try:
+            return self.cassette.answered_early(request)
+        except (CassetteError, MatcherError):
+            return []  # it is an error when the request is complete
+
     def decide(self, request: Request) -> Decision:
         """Decide for a complete request; a Recording is counted as played."""
         if self._ignoring and self.ignores(request.host, request.port):

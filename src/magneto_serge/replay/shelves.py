@@ -31,6 +31,7 @@ from magneto_serge.replay.shelf import Recording, Repeats, Shelf
 
 __all__ = ["KeyIndex", "Recording", "Scanner", "Shelves"]
 
+_EARLY = 256  # recordings looked at for a request that is being answered before it has ended
 _NEAR_DECODED = 400  # recordings decoded for one miss, of each of three kinds: some 20 ms
 
 
@@ -198,6 +199,32 @@ class Shelves:
     def compared(recording: Recording) -> Request:
         """Return a recording's request as it is compared."""
         return recording.interaction.request if recording.seen is None else recording.seen.neutral
+
+    def answered_early(self, request: Request) -> list[bytes]:
+        """Return the bodies recorded with this head, if one was answered before its request ended.
+
+        Each body once; those in side files are left out, and so are those beyond the first few
+        hundred. Raises CassetteError where one is damaged.
+        """
+        found = list(islice(self._with_head(self._head(request)), _EARLY))
+        if not any(each.interaction.uploaded for each in found):
+            return []
+        bodies = (each.interaction.request.body for each in found)
+        return list(dict.fromkeys(body for body in bodies if isinstance(body, bytes)))
+
+    def _with_head(self, head: Hashable) -> Iterator[Recording]:
+        there = self._shelves.get(head)
+        shelves = [there] if type(there) is Shelf else list((there or {}).values())  # type: ignore[union-attr]  # a dict
+        for shelf in shelves:
+            yield from shelf.recordings
+        if self._stored:
+            numbers = (
+                self._find(head)
+                if self._index is not None
+                else (number for each in self._by_key().get(head, {}).values() for number in each)
+            )
+            for number in numbers:
+                yield self._recording_at(number)
 
     # --- shelves -------------------------------------------------------------------------------
 

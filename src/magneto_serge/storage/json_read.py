@@ -110,6 +110,7 @@ class _Reader:
             fitted(stored.chunks, body_size(response.body)) if response else (),
             stored.peer,
             template=stored.template,
+            uploaded=tuple(stored.uploaded),
         )
 
     def _request(self, stored: StoredRequest) -> Request:

@@ -83,6 +83,7 @@ class StoredInteraction(_Stored):
     chunks: list[tuple[Size, Milliseconds]] = []
     peer: str = ""
     template: bool = False
+    uploaded: list[int] = []
 
 
 class StoredCassette(_Stored):

@@ -139,6 +139,8 @@ class JsonWriter:
             members.append((b"chunks", _chunks(x.chunks)))
         if x.peer:
             members.append((b"peer", _json(x.peer)))
+        if x.uploaded:
+            members.append((b"uploaded", msgspec.json.format(_json(x.uploaded), indent=0)))
         if x.template:
             members.append((b"template", b"true"))
         return _object(members, b"    ")

@@ -31,12 +31,16 @@ _ZERO = frozenset(
 def stable(interaction: Interaction) -> Interaction:
     """Return ``interaction`` as it would be, however often it is recorded."""
     response = interaction.response
+    # Where both sides talked at once the pieces are needed to do it again; their moments are not.
+    chunks = tuple((size, 0.0) for size, _ in interaction.chunks if interaction.uploaded)
     return Interaction(
         _stable(interaction.request),
         None if response is None else _stable(response),
         interaction.failure,
         tuple(map(_stable, interaction.informational)),
         template=interaction.template,
+        chunks=chunks,
+        uploaded=interaction.uploaded,
     )
 
 
