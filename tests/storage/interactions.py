@@ -154,4 +154,5 @@ def interactions(draw: st.DrawFn) -> Interaction:
         draw(st.just(()) | _pieces(size)) if size else (),
         draw(st.just("") | st.just("192.0.2.1:443") | st.just("[::1]:80")),
         template=draw(st.booleans()),
+        uploaded=tuple(draw(st.just([]) | st.lists(st.integers(0, 2**40), min_size=1))),
     )

@@ -52,6 +52,15 @@ def test_a_template_stays_one() -> None:
     assert stable(msgspec.structs.replace(at(1), template=True)).template
 
 
+def test_who_talked_when_stays() -> None:
+    """Where both sides talked at once the pieces are kept, for it cannot be done again without."""
+    chunks, uploaded = ((3, 5.5), (4, 9.5)), (0, 1, 2, 3)
+    kept = stable(msgspec.structs.replace(at(1), chunks=chunks, uploaded=uploaded))
+    assert kept.chunks == ((3, 0.0), (4, 0.0))
+    assert kept.uploaded == uploaded
+    assert stable(msgspec.structs.replace(at(1), chunks=chunks)).chunks == ()
+
+
 def test_what_the_api_says_shows(store: CassetteStore) -> None:
     """A change in what the API answers is a change in the file."""
     chosen = CassetteStore(store.folder, stable=True)
