@@ -73,6 +73,12 @@ def test_scripts_are_found_from_the_file(tmp_path: Path) -> None:
     assert load(tmp_path, scripts=[Path("a"), "b"]).scripts == (Path("a"), Path("b"))
 
 
+def test_scripts_of_one_cassette_are_found_from_the_file(tmp_path: Path) -> None:
+    """A table for single cassettes is no exception."""
+    settings = load(tmp_path, '[cassettes."api/*"]\nscripts = ["hooks.py"]\n')
+    assert settings.for_cassette("api/users").scripts == (tmp_path / "hooks.py",)
+
+
 def test_no_seed(tmp_path: Path) -> None:
     """Chance is the default, and can be said."""
     assert load(tmp_path).template_seed is None

@@ -302,4 +302,8 @@ def _from_table(table: Mapping[str, object], file: Path) -> dict[str, Any]:
             found[name] = file.parent / value
         elif name == "scripts":
             found[name] = tuple(file.parent / each for each in value)
+        elif name == "cassettes":
+            for each in value.values():
+                if "scripts" in each:
+                    each["scripts"] = tuple(file.parent / path for path in each["scripts"])
     return found

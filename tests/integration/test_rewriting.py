@@ -8,8 +8,11 @@ import re
 import httpx
 import pytest
 
-from magneto_serge import ConfigError, Headers
+from magneto_serge import ConfigError, Headers, Request, Response
 from magneto_serge.messages import FileBody
+from magneto_serge.replay.hooks import Hooks
+from magneto_serge.replay.rewrite_rules import rewriter
+from magneto_serge.replay.shaping import Shaping
 
 from . import faults
 from .conftest import MakeOrigin, MakeProxy
@@ -332,3 +335,40 @@ def test_mistakes_at_the_start(make_proxy: MakeProxy) -> None:
     """A proxy with a bad rule is not even made."""
     with pytest.raises(ConfigError, match=re.escape("rewrite 'to-nobody set A: b': ")):
         make_proxy(rewrite=["to-nobody set A: b"])
+
+
+@pytest.mark.parametrize("format", ["json", "msgpack", "msgpack.zst"])
+def test_large_bodies_of_every_format(origin: Origin, make_proxy: MakeProxy, format: str) -> None:
+    """What replay would send from where it lies in the cassette can be changed too."""
+    body = b"token" * 40_000
+    origin.on("/large", response(body))
+    recorder = make_proxy(format=format)
+    recorder.use("tape", "record")
+    with client_of(recorder) as client:
+        client.get(origin.url("/large"))
+    recorder.stop_recording()
+    origin.stop()
+    proxy = make_proxy(rewrite=["to-client body token x"])
+    seen: list[object] = []
+
+    @proxy.before_replay
+    def hook(request: Request, response: Response) -> Response:
+        assert isinstance(response.body, bytes)
+        seen.append(response.body.count(b"token"))
+        return response
+
+    proxy.replay("tape")
+    with client_of(proxy) as client:
+        assert client.get(origin.url("/large")).content == b"x" * 40_000
+    assert seen == [40_000]
+
+
+def test_a_host_mapped_to_the_proxy_itself(
+    origin: Origin, make_proxy: MakeProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reverse proxy that is sent to itself goes to its upstream instead, and says so."""
+    proxy = make_proxy(reverse=origin.url(""))
+    rules = rewriter([f"to-server map http://localhost:{proxy.port}"])
+    proxy.current.replay.shaping = Shaping(Hooks(), rewriter=rules)
+    assert httpx.get(f"{proxy.url}/json").json() == {"ok": True}
+    assert "is this proxy" in caplog.text

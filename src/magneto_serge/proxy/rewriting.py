@@ -84,11 +84,16 @@ class ShapedExchange(Exchange):
         if outgoing is not None:
             outgoing = self._with_content(outgoing, request.body)
             self._outgoing = outgoing
-            self._origin = Origin(
-                outgoing.request.scheme, outgoing.request.host, outgoing.request.port
-            )
+            self._map(outgoing.request)
 
     # --- towards the origin ------------------------------------------------------------------
+
+    def _map(self, request: Request) -> None:
+        server = self.client.server
+        if request.port == server.port and server.is_self(request.host):
+            log.error("%s is this proxy: a rule that maps to it is left out", request.authority)
+        else:
+            self._origin = Origin(request.scheme, request.host, request.port)
 
     def _with_content(self, outgoing: Outgoing, body: Body) -> Outgoing:
         if not outgoing.body or not body:

@@ -18,6 +18,7 @@ import msgspec
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import (
     FailureKind,
+    FileBody,
     Headers,
     Interaction,
     Request,
@@ -107,9 +108,14 @@ def replay(
     """Replay a recording as templates, hooks and rewrite rules will have it."""
     interaction, hooks = recording.interaction, shaping.hooks
     response = interaction.response
-    if response is None:
+    if response is None or not (
+        hooks.at_replay
+        or (interaction.template and shaping.templates is not None)
+        or (shaping.rewriter is not None and shaping.rewriter.to_client)
+    ):
         client.play(recording)
         return
+    response = whole = _in_memory(response)
     if interaction.template and shaping.templates is not None:
         try:
             response = shaping.templates.render(
@@ -128,7 +134,7 @@ def replay(
     def send(shaped: Response) -> None:
         if shaping.rewriter is not None:
             shaped = shaping.rewriter.response(request, shaped)
-        if shaped is interaction.response:
+        if shaped is whole:
             client.play(recording)
         else:
             client.play(Recording(_answering(interaction, shaped), recording.number))
@@ -139,6 +145,14 @@ def replay(
         )
     else:
         send(hooks.replay(request, response))
+
+
+def _in_memory(response: Response) -> Response:
+    """Return the response with its body as bytes: that of a cassette may be a view of its file."""
+    body: Any = response.body
+    if isinstance(body, bytes | FileBody):
+        return response
+    return msgspec.structs.replace(response, body=bytes(body))
 
 
 def _answering(interaction: Interaction, response: Response) -> Interaction:
