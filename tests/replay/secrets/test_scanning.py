@@ -21,7 +21,7 @@ VALUES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(VALUES, max_size=3), st.lists(st.tuples(NAMES, VALUES), max_size=3))
 def test_what_is_plain_at_a_glance_has_no_secret(
     path: list[str], items: list[tuple[str, str]]

@@ -33,7 +33,7 @@ _BINARY = re.compile(
     rb"|(?:vnd\.)?msgpack|x-msgpack|cbor|x-tar|x-7z|x-bzip2|java-archive|vnd\.ms-|vnd\.openxml)",
     re.IGNORECASE,
 )
-_WIDE = re.compile(rb"charset\s*=\s*\"?(utf-?(?:16|32)(?:[lb]e)?)", re.IGNORECASE)
+_WIDE = re.compile(rb"charset\s*=\s*\"?(utf-?(?:16|32)(?:-?[lb]e)?)", re.IGNORECASE)
 _MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 

@@ -17,6 +17,7 @@ from .placeholders import highest_in
 _BLOCK = 1024 * 1024  # bytes
 _OVERLAP = 1024  # bytes: the longest placeholder, and more
 _MARKS = (b"REDACTED-", b"UkVEQUNURUQt", b"5ec2e700-", b"eyJhbGciOiJIUzI1NiIsImtpZCI6IlJFREFDVEVE")
+_BEFORE, _LONGEST = 32, 256  # bytes of a placeholder before its mark, and from there on
 _NUMBER = re.compile(rb"(?<![0-9.])9999([0-9]{6})(?![0-9.])")
 
 
@@ -27,9 +28,14 @@ def highest_number(interactions: Iterable[Interaction]) -> int:
 
 def highest_of(text: bytes) -> int:
     """Return the highest number in a text, numbers in JSON included."""
-    highest = max((int(found[1]) for found in _NUMBER.finditer(text)), default=0)
-    if any(mark in text for mark in _MARKS):
-        highest = max(highest, highest_in(text))
+    highest = 0
+    if b"9999" in text:
+        highest = max((int(found[1]) for found in _NUMBER.finditer(text)), default=0)
+    for mark in _MARKS:
+        at = text.find(mark)
+        while at >= 0:
+            highest = max(highest, highest_in(text[max(0, at - _BEFORE) : at + _LONGEST]))
+            at = text.find(mark, at + len(mark))
     return highest
 
 

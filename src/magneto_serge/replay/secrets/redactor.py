@@ -79,10 +79,10 @@ class _Section:
     """A header or trailer section, judged: ``lines`` is empty where none has a find.
 
     ``written`` is what becomes of it after the first ``known`` secrets were learned, ``kinds`` are
-    of what was replaced in it, ``uses`` how often since.
+    of what was replaced in it, ``uses`` how often since. It ``stays`` where nothing becomes of it.
     """
 
-    __slots__ = ("form", "headers", "kinds", "known", "lines", "text", "uses", "written")
+    __slots__ = ("form", "headers", "kinds", "known", "lines", "stays", "text", "uses", "written")
 
     def __init__(self, headers: Headers, lines: list[_Line], form: Form) -> None:
         self.headers = headers
@@ -91,6 +91,7 @@ class _Section:
         self.text: bytes | None = None
         self.known = 0 if not self.lines else -1
         self.written = headers
+        self.stays = True
         self.kinds: Counter[str] = Counter()
         self.uses = 0
 
@@ -222,6 +223,7 @@ class Redactor:
             self._substitution.counts = self.counts
             self._requests.clear()
             self._responses.clear()
+        section.stays = headers.raw is raw
         sections[raw] = section
         return section
 
@@ -284,7 +286,7 @@ class Redactor:
         self, message: M, looked: _Message, chunks: tuple[tuple[int, float], ...]
     ) -> tuple[M, tuple[tuple[int, float], ...]]:
         """Return the message without its secrets, and the pieces of its body."""
-        headers, body = self._fields(looked.section), message.body
+        headers, body = self._fields(looked.section, message.headers), message.body
         if looked.body is not None:
             assert isinstance(body, bytes)  # noqa: S101 - a side file has no text here
             made, edits = self._closed(looked.body)
@@ -297,7 +299,7 @@ class Redactor:
             headers = measured(headers, grown, None)
         trailers = message.trailers
         if trailers.raw:
-            trailers = self._fields(self._section(trailers))
+            trailers = self._fields(self._section(trailers), trailers)
         if (
             headers is not message.headers
             or body is not message.body
@@ -325,7 +327,7 @@ class Redactor:
         replacements = self._substitution.replacements(finds, fill=fill)
         return put_in(text.content, replacements) if replacements else (text.content, [])
 
-    def _fields(self, section: _Section) -> Headers:
+    def _fields(self, section: _Section, headers: Headers) -> Headers:
         learned = self._substitution.learned
         if section.known == learned.count:
             section.uses += 1
@@ -334,9 +336,10 @@ class Redactor:
                 before = self.counts
                 section.uses = 0
                 section.written = self._rewritten(section)
+                section.stays &= section.written is section.headers
                 section.kinds = self.counts - before
             section.known = learned.count
-        return section.written
+        return headers if section.stays else section.written
 
     def _rewritten(self, section: _Section) -> Headers:
         lines = []
