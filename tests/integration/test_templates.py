@@ -91,6 +91,16 @@ def test_rendered_in_every_format(
     assert proxy.stats.replayed == 3
 
 
+def test_a_large_template(origin: Origin, make_proxy: MakeProxy, tape: Path) -> None:
+    """One that replay would send from where it lies in the cassette is rendered as any other."""
+    make_template(tape, "{{ request.method }}" + "x" * 100_000)
+    CassetteStore(tape.parent, format="msgpack").save("large", interactions(tape))
+    proxy = make_proxy(templates=True)
+    proxy.replay("large")
+    with client_of(proxy) as client:
+        assert order(client, origin).text == "POST" + "x" * 100_000
+
+
 def test_off_unless_asked_for(origin: Origin, make_proxy: MakeProxy, tape: Path) -> None:
     """A cassette is data: without the setting its templates are text."""
     make_template(tape)

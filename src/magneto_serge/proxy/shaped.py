@@ -116,6 +116,8 @@ def replay(
         client.play(recording)
         return
     response = whole = _in_memory(response)
+    if whole is not interaction.response:
+        interaction = msgspec.structs.replace(interaction, response=whole)
     if interaction.template and shaping.templates is not None:
         try:
             response = shaping.templates.render(
