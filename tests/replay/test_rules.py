@@ -15,7 +15,7 @@ from magneto_serge.config_values import convert
 from magneto_serge.errors import ConfigError
 from magneto_serge.messages import Request
 from magneto_serge.replay.matchers import register_matcher
-from magneto_serge.replay.matching import content_key, head_key
+from magneto_serge.replay.matching import content_key, head_text
 from magneto_serge.replay.projections import CONTENT_PARTS, HEAD_PARTS, PRESETS
 from magneto_serge.replay.rules import DEFAULT_RULES, Rules, compile_rules
 
@@ -45,7 +45,7 @@ def match(one: Request, other: Request, **settings: Any) -> bool:
 def test_the_default_costs_nothing() -> None:
     """Its functions are those of `matching`, and an index of a cassette knows its keys."""
     assert rules() is DEFAULT_RULES
-    assert (DEFAULT_RULES.head, DEFAULT_RULES.content) == (head_key, content_key)
+    assert (DEFAULT_RULES.head, DEFAULT_RULES.content) == (head_text, content_key)
     assert DEFAULT_RULES.indexed
     assert rules(match_on=PRESETS["default"]).indexed
     assert rules(match_credentials="ignore").indexed

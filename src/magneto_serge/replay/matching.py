@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import cache, lru_cache
+from typing import Any
 
 import msgspec
 
@@ -43,6 +45,20 @@ def head_key(request: Request) -> HeadKey:
     if mark and "&" in query:
         items = tuple(sorted(query.split("&")))
     return (request.method, request.scheme, request.host, request.port, path, items)
+
+
+def head_text(request: Request) -> str:
+    """Return the head's key as one text: equal for two requests if, and only if, their keys are.
+
+    It is what recordings are looked up by in memory. A key of many parts lies in many places, and
+    each of them is waited for once there are more recordings than the processor's caches hold.
+    """
+    target = request.target
+    if "&" in target or target[-1:] == "?":
+        path, mark, query = target.partition("?")
+        if mark:
+            target = f"{path}?{'&'.join(sorted(query.split('&')))}" if query else path
+    return f"{request.method} {request.scheme}://{request.host}:{request.port}{target}"
 
 
 def body_key(headers: Headers, body: Body) -> Hashable:
@@ -82,7 +98,12 @@ def head_digest(head: HeadKey) -> bytes:
     index is near for people too, and is found by the beginning of its digest.
     """
     path = head[4]
-    return _digest(path.rpartition("/")[0], 2) + _digest(path, 2) + _digest(head, 4)
+    return _folder_digest(path.rpartition("/")[0]) + _digest(path, 2) + _digest(head, 4)
+
+
+@lru_cache(1024)
+def _folder_digest(folder: str) -> bytes:
+    return _digest(folder, 2)  # most requests of a cassette are in a few
 
 
 def head_prefixes(request: Request) -> Iterator[bytes]:
@@ -101,9 +122,15 @@ def key_digest(head: HeadKey, body: Hashable) -> bytes:
 
 def _digest(key: object, size: int) -> bytes:
     """Of what is hashed: MessagePack in its shortest forms; tuples are arrays, ``bytes`` bin."""
-    from hashlib import blake2b
+    digest: bytes = _blake2b()(_pack(key), digest_size=size).digest()
+    return digest
 
-    return blake2b(_pack(key), digest_size=size).digest()
+
+@cache
+def _blake2b() -> Callable[..., Any]:
+    from hashlib import blake2b  # a replay from JSON digests nothing
+
+    return blake2b
 
 
 def is_json(essence: str) -> bool:

@@ -22,7 +22,7 @@ from magneto_serge.replay.conditions import Known, Test, conditions
 from magneto_serge.replay.content import media_type
 from magneto_serge.replay.json_paths import Without, compile_json_paths
 from magneto_serge.replay.matchers import Matcher, matcher, registered
-from magneto_serge.replay.matching import content_key, head_key, is_json
+from magneto_serge.replay.matching import content_key, head_text, is_json
 from magneto_serge.replay.patterns import Regex, compile_regex, compile_url_pattern, is_whole_url
 from magneto_serge.replay.projections import (
     CONTENT_PARTS,
@@ -176,7 +176,7 @@ class Rules:
         self.indexed = comparison.is_default and not routes
         every = (comparison, *(route.comparison for route in routes))
         self.has_predicates = any(each.predicates for each in every)
-        self.head: Callable[[Request], Hashable] = head_key
+        self.head: Callable[[Request], Hashable] = head_text
         self.content: Callable[[Request], Hashable] = content_key
         if routes:
             self.head, self.content = self._routed_head, self._routed_content

@@ -24,21 +24,25 @@ class Recording:
     """One recorded interaction on the shelf.
 
     ``number`` counts from 1 in recorded order, ``played`` its replays. ``seen`` is its request as
-    it is compared, None where that is the request itself. ``encoded`` is the proxy's: the bytes to
-    send, made once.
+    it is compared, None where that is the request itself; ``content`` the second part of its key,
+    where it stands alone. ``encoded`` is the proxy's: the bytes to send, made once.
     """
 
-    __slots__ = ("encoded", "interaction", "number", "played", "seen")
+    __slots__ = ("content", "encoded", "interaction", "number", "played", "seen")
 
     def __init__(self, interaction: Interaction, number: int, seen: Seen | None = None) -> None:
         self.interaction = interaction
         self.number = number
         self.played = 0
         self.seen = seen
+        self.content: Hashable = None
         self.encoded: object = None
 
 
 Suits = Callable[[Recording], int | None]  # None: not at all; otherwise the less, the better
+
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Shelf:
@@ -48,7 +52,7 @@ class Shelf:
     stands for them, of those that are.
     """
 
-    __slots__ = ("_more", "_next", "content", "guarded", "recordings", "texts")
+    __slots__ = ("_more", "_next", "_only", "content", "guarded", "recordings", "texts")
 
     def __init__(
         self,
@@ -60,16 +64,22 @@ class Shelf:
         self.content = content
         self.recordings: list[Recording] = []
         self.guarded = guarded
-        self.texts: set[str] = set()
+        self.texts: frozenset[str] = _NOTHING
         self._more = more
         self._next = 0  # all before it were played
+        self._only: Recording | None = None  # where there is one, and no more to come
 
     def put(self, recording: Recording) -> None:
         """Append a recording."""
+        if self._only is not None:
+            self._next = 1 if self._only.played else 0
+            self._only = None
+        elif self._more is None and not self.recordings:
+            self._only = recording
         self.recordings.append(recording)
         if recording.seen is not None:
             self.guarded = True
-            self.texts.update(value.text for value in recording.seen.values)
+            self.texts |= {value.text for value in recording.seen.values}
 
     def first(self) -> Recording | None:
         """Return the first recording, None where there is none."""
@@ -86,6 +96,12 @@ class Shelf:
 
         None, and nothing moved, also where the shelf turns out to be guarded.
         """
+        only = self._only
+        if only is not None:
+            if only.played and repeats == "refuse":
+                return None
+            only.played += 1
+            return only
         recordings = self.recordings
         at = self._next
         if at < len(recordings):
@@ -145,6 +161,7 @@ class Shelf:
     def _fetch(self) -> bool:
         found = None if self._more is None else next(self._more, None)
         if found is None:
+            self._more = None
             return False
         self.put(found)
         return True

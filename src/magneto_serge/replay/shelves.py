@@ -23,7 +23,7 @@ import msgspec
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Interaction, Request
-from magneto_serge.replay.matching import head_digest, head_prefixes, key_digest
+from magneto_serge.replay.matching import head_digest, head_key, head_prefixes, key_digest
 from magneto_serge.replay.nearest import Neighbours
 from magneto_serge.replay.rules import DEFAULT_RULES, Rules
 from magneto_serge.replay.secrets.bindings import Bindings, Seen
@@ -73,7 +73,9 @@ class Shelves:
         self._head, self._content = rules.head, rules.content
         self._secrets = secrets
         self._bindings = Bindings()
-        self._shelves: dict[Hashable, Shelf | dict[Hashable, Shelf]] = {}
+        # By heads. Most have one recording, which is then the whole shelf: one place in memory
+        # less to wait for, when there are more recordings than the processor's caches hold.
+        self._shelves: dict[Hashable, Recording | Shelf | dict[Hashable, Shelf]] = {}
         self._index = index if rules.indexed else None
         self._stored: Sequence[Interaction] = ()
         self._taken: dict[int, Recording] = {}  # of the stored ones, by number from 0
@@ -95,7 +97,11 @@ class Shelves:
         self.recordings.append(recording)
         request = self.compared(recording)
         head, content = self._head(request), self._content(request)
-        shelf = self._shelf(head, content)
+        simple = recording.seen is None and not self.rules.has_predicates and not self._stored
+        if simple and self._shelves.setdefault(head, recording) is recording:
+            recording.content = content
+            return
+        shelf = self._shelf(request, head, content)
         if shelf is None:
             shelf = self._put_up(head, Shelf(content, guarded=self.rules.has_predicates))
         shelf.all()  # what is stored comes before it
@@ -116,30 +122,35 @@ class Shelves:
 
         Raises CassetteError where the index is damaged.
         """
-        head = self._head(request)
-        if head in self._shelves or self._has(head):
+        if self._has(request):
             return True
         neutral = self._scan(request).neutral
-        return neutral is not request and (
-            (head := self._head(neutral)) in self._shelves or self._has(head)
-        )
+        return neutral is not request and self._has(neutral)
 
     def without_body(self, request: Request) -> Shelf | None:
         """Return the recordings of such a request that had no body."""
         bare = msgspec.structs.replace(self._scan(request).neutral, body=b"")
-        return self._shelf(self._head(bare), self._content(bare))
+        return self._shelf(bare, self._head(bare), self._content(bare))
 
     def play(self, request: Request) -> Recording | None:
         """Return the recording to replay for a complete request, or None; moves the cursor.
 
         Raises CassetteError where it is damaged, MatcherError as a matcher of the user's does.
         """
-        shelf = self._shelf(self._head(request), self._content(request))
+        head, content = self._head(request), self._content(request)
+        alone = self._shelves.get(head)
+        if type(alone) is Recording and alone.content == content:
+            if alone.played and self.repeats == "refuse":
+                return None
+            alone.played += 1
+            return alone
+        shelf = self._shelf(request, head, content)
         if shelf is None:
             seen = self._scan(request)
-            if seen.neutral is request:
+            neutral = seen.neutral
+            if neutral is request:
                 return None
-            shelf = self._shelf(self._head(seen.neutral), self._content(seen.neutral))
+            shelf = self._shelf(neutral, self._head(neutral), self._content(neutral))
             if shelf is None:
                 return None
             return self._choose(shelf, request, seen)
@@ -230,36 +241,42 @@ class Shelves:
 
     def _there(self, head: Hashable, content: Hashable) -> Shelf | None:
         found = self._shelves.get(head)
-        if type(found) is Shelf:  # nearly every head has one content
+        if isinstance(found, Recording):
+            shelf = self._shelves[head] = Shelf(found.content)
+            shelf.put(found)
+            found = shelf
+        if found is None:
+            return None
+        if isinstance(found, Shelf):
             return found if found.content == content else None
-        return None if found is None else found.get(content)  # type: ignore[union-attr]  # a dict
+        return found.get(content)
 
     def _put_up(self, head: Hashable, shelf: Shelf) -> Shelf:
         there = self._shelves.setdefault(head, shelf)
-        if type(there) is Shelf:
-            if there is not shelf:
-                self._shelves[head] = {there.content: there, shelf.content: shelf}
-        else:
-            there[shelf.content] = shelf  # type: ignore[index]  # a dict
+        if isinstance(there, dict):
+            there[shelf.content] = shelf
+        elif there is not shelf and isinstance(there, Shelf):
+            self._shelves[head] = {there.content: there, shelf.content: shelf}
         return shelf
 
-    def _shelf(self, head: Hashable, content: Hashable) -> Shelf | None:
+    def _shelf(self, asked: Request, head: Hashable, content: Hashable) -> Shelf | None:
+        """Return the shelf with this key, which is that of ``asked``."""
         shelf = self._there(head, content)
         if shelf is None and self._stored:
             guarded = self.rules.has_predicates
-            shelf = Shelf(content, self._equal(head, content), guarded=guarded)
+            shelf = Shelf(content, self._equal(asked, head, content), guarded=guarded)
             if shelf.first() is None:
                 return None
             self._put_up(head, shelf)
         return shelf
 
-    def _equal(self, head: Hashable, content: Hashable) -> Iterator[Recording]:
+    def _equal(self, asked: Request, head: Hashable, content: Hashable) -> Iterator[Recording]:
         """Yield the stored recordings with this very key, decoded when they are asked for."""
         if self._index is None:
             for number in self._by_key().get(head, {}).get(content, ()):
                 yield self._taken.setdefault(number, self._recording_at(number))
             return
-        for number in self._find(head, content):
+        for number in self._find(asked, content):
             recording = self._recording_at(number)
             # Secrets that were recorded as they are have them in the digests too.
             for request in (self.compared(recording), recording.interaction.request):
@@ -267,12 +284,15 @@ class Shelves:
                     yield self._taken.setdefault(number, recording)
                     break
 
-    def _has(self, head: Hashable) -> bool:
+    def _has(self, asked: Request) -> bool:
+        head = self._head(asked)
+        if head in self._shelves:
+            return True
         if not self._stored:
             return False
         if self._index is None:
             return head in self._by_key()
-        return next(self._find(head), None) is not None
+        return next(self._find(asked), None) is not None
 
     def _by_key(self) -> Numbers:
         """Return where the stored interactions are by their keys: computed once.
@@ -294,13 +314,14 @@ class Shelves:
             self._numbers = numbers
         return self._numbers
 
-    def _find(self, head: Hashable, content: Hashable = None) -> Iterator[int]:
+    def _find(self, asked: Request, content: Hashable = None) -> Iterator[int]:
         if self._index is None:
             return iter(())
+        head = head_key(asked)
         try:
-            digest = head_digest(head)  # type: ignore[arg-type]  # with an index, keys are default
+            digest = head_digest(head)
             if content is not None:
-                digest += key_digest(head, content)  # type: ignore[arg-type]  # the same
+                digest += key_digest(head, content)
         except UnicodeEncodeError:  # nothing that was recorded has a lone surrogate
             return iter(())
         return self._index.find(digest)
@@ -311,7 +332,7 @@ class Shelves:
         """Return a request as it is compared, and all recordings with an equal key."""
         seen = self._scan(request)
         for asked in (request, seen.neutral):
-            shelf = self._shelf(self._head(asked), self._content(asked))
+            shelf = self._shelf(asked, self._head(asked), self._content(asked))
             if shelf is not None:
                 return seen, shelf.all()
         return seen, []
@@ -368,5 +389,8 @@ class Shelves:
         """Forget what was played, and which secret stood for what."""
         self._bindings = Bindings()
         for there in self._shelves.values():
-            for shelf in (there,) if type(there) is Shelf else there.values():  # type: ignore[union-attr]  # a dict
-                shelf.rewind()
+            if isinstance(there, Recording):
+                there.played = 0
+            else:
+                for shelf in (there,) if isinstance(there, Shelf) else there.values():
+                    shelf.rewind()
