@@ -30,6 +30,7 @@ _RECORDING_PLUGINS = {"recording": "pytest_recording", "vcr": "pytest_vcr"}  # w
 
 _OPEN: pytest.StashKey[OpenSession] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_MARKS: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()  # the names that are understood
 _GUARD: pytest.StashKey[Guard] = pytest.StashKey()
 _SELECTED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -91,7 +92,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "magneto(*cassettes, **options): record the test's traffic, or replay it; see "
         "docs/pytest.md for the options",
     )
-    if _understands_vcr(config):
+    config.stash[_MARKS] = ("magneto",)
+    if _option(config, "vcr_compat") or not _rivals(config.pluginmanager):
+        config.stash[_MARKS] = ("magneto", "vcr", "default_cassette")
         config.addinivalue_line(
             "markers", "vcr(*cassettes, **options): as VCR.py's plugins have it"
         )
@@ -112,10 +115,6 @@ def pytest_configure(config: pytest.Config) -> None:
             mode_named(mode)
         except ConfigError as error:
             raise pytest.UsageError(f"--magneto-mode: {error}") from None
-
-
-def _understands_vcr(config: pytest.Config) -> bool:
-    return bool(_option(config, "vcr_compat")) or not _rivals(config.pluginmanager)
 
 
 def _run(config: pytest.Config) -> Run:
@@ -257,12 +256,8 @@ def _from_command_line(config: pytest.Config) -> dict[str, Any]:
 # --- marks -----------------------------------------------------------------------------------
 
 
-def _mark_names(config: pytest.Config) -> tuple[str, ...]:
-    return ("magneto", "vcr", "default_cassette") if _understands_vcr(config) else ("magneto",)
-
-
 def _is_marked(node: pytest.Item) -> bool:
-    return any(node.get_closest_marker(name) for name in _mark_names(node.config))
+    return any(node.get_closest_marker(name) for name in node.config.stash[_MARKS])
 
 
 def _marks(node: pytest.Item) -> list[Any]:
@@ -271,7 +266,7 @@ def _marks(node: pytest.Item) -> list[Any]:
     from magneto_serge.testing.vcr_marks import translated
 
     found = []
-    names = _mark_names(node.config)
+    names = node.config.stash[_MARKS]
     for where, mark in node.iter_markers_with_node():
         if mark.name not in names:
             continue
@@ -300,8 +295,9 @@ def _marks_if_good(node: pytest.Item) -> list[Any]:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Block the network while the test and its fixtures run."""
     mark = item.get_closest_marker("block_network")
-    ours = mark is not None and not _rivals(item.config.pluginmanager)
-    if not ours and not _option(item.config, "block_network"):
+    if mark is not None and _rivals(item.config.pluginmanager):
+        mark = None  # it is another plugin's
+    if mark is None and not _option(item.config, "block_network"):
         return (yield)
     guard = _guard(item.config)
     hosts = [host for each in _option(item.config, "allowed_hosts") or () for host in _split(each)]
