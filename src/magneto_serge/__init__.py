@@ -23,17 +23,21 @@ if TYPE_CHECKING:
     from magneto_serge.errors import CassetteNotFoundError as CassetteNotFoundError
     from magneto_serge.errors import CertificateError as CertificateError
     from magneto_serge.errors import ConfigError as ConfigError
+    from magneto_serge.errors import DriftError as DriftError
     from magneto_serge.errors import MagnetoError as MagnetoError
     from magneto_serge.errors import MatcherError as MatcherError
     from magneto_serge.errors import ProxyError as ProxyError
     from magneto_serge.errors import ReplayMiss as ReplayMiss
+    from magneto_serge.errors import StaleCassetteError as StaleCassetteError
     from magneto_serge.errors import UnplayedError as UnplayedError
+    from magneto_serge.errors import UnreachableError as UnreachableError
     from magneto_serge.messages import Failure as Failure
     from magneto_serge.messages import FailureKind as FailureKind
     from magneto_serge.messages import Headers as Headers
     from magneto_serge.messages import Interaction as Interaction
     from magneto_serge.messages import Request as Request
     from magneto_serge.messages import Response as Response
+    from magneto_serge.replay.drift import Verdict as Verdict
     from magneto_serge.replay.engine import Stats as Stats
     from magneto_serge.replay.hooks import before_record as before_record
     from magneto_serge.replay.hooks import before_replay as before_replay
@@ -55,6 +59,7 @@ _HOMES = {
     "Unplayed": "replay.misses",
     "register_matcher": "replay.matchers",
     "Stats": "replay.engine",
+    "Verdict": "replay.drift",
     "Cassette": "storage.cassette",
     "register_template_helper": "replay.templates",
     "Settings": "config",
@@ -70,11 +75,14 @@ _HOMES = {
             "CassetteNotFoundError",
             "CertificateError",
             "ConfigError",
+            "DriftError",
             "MagnetoError",
             "MatcherError",
             "ProxyError",
             "ReplayMiss",
+            "StaleCassetteError",
             "UnplayedError",
+            "UnreachableError",
         ),
         "errors",
     ),

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from magneto_serge.errors import ReplayMiss
+from magneto_serge.errors import DriftError, ReplayMiss
 from magneto_serge.proxy.server import ProxyServer
+from magneto_serge.replay.drift import Outcome, Verdict
 from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.verdicts import Verdicts
+from magneto_serge.sessions import CassetteSession
 from magneto_serge.testing.run import OpenSession, Run, shared
 
 
@@ -67,6 +70,20 @@ def test_misses_are_raised(run: Run) -> None:
     miss = Miss("GET", "http://api.test/", "Because.", "Do this.")
     session.session.replay.misses.append(miss)
     with pytest.raises(ReplayMiss, match=r"(?s)1 request.*GET http://api\.test/.*Because\."):
+        session.raise_misses()
+    session.close()
+
+
+def test_drift_is_raised(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that has changed fails the test in which it came, with what has changed."""
+    session = opened(run)
+    found = Verdicts()
+    monkeypatch.setattr(CassetteSession, "verifies", True)
+    monkeypatch.setattr(CassetteSession, "verdicts", found)
+    found.add(Verdict(Outcome.SAME, "GET", "http://api.test/"))
+    session.raise_misses()
+    found.add(Verdict(Outcome.NEW, "GET", "http://api.test/"))
+    with pytest.raises(DriftError, match=r"(?s)1 new.*GET http://api\.test/: new"):
         session.raise_misses()
     session.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture.activate import activate
-from magneto_serge.errors import ReplayMiss
+from magneto_serge.errors import DriftError, ReplayMiss
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.testing.results import Results, SessionRecord
 
@@ -83,10 +83,13 @@ class OpenSession:
         return "\n".join(miss.explain() for miss in self.session.misses)
 
     def raise_misses(self) -> None:
-        """Raise ReplayMiss where a request was refused."""
+        """Raise ReplayMiss where a request was refused, DriftError where an answer has changed."""
         __tracebackhide__ = True  # pytest: the explanation is what counts
-        if misses := self.session.misses:
+        session = self.session
+        if misses := session.misses:
             raise ReplayMiss.of(misses)
+        if session.verifies and session.verdicts.drifted:
+            raise DriftError(session.verdicts.story(session.drifts))
 
     def close(self, *, outcome: str = "passed", save: bool = True) -> Path | None:
         """End the session, and save what it recorded or forget it; note what happened."""
