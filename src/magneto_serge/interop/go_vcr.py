@@ -18,7 +18,18 @@ from .converting import converted
 from .normal import phrase, request_of, response_of
 from .remarks import Remarks
 from .source import Source
-from .values import RawFields, UnusableError, duration, fields, integer, mapping, moment, text, utf8
+from .values import (
+    RawFields,
+    UnusableError,
+    duration,
+    fields,
+    integer,
+    listed,
+    mapping,
+    moment,
+    text,
+    utf8,
+)
 
 _OWN = ("url", "proto", "proto_major", "form", "request_uri", "remote_addr")
 
@@ -38,7 +49,9 @@ def recognises(source: Source) -> bool:
 def interactions(source: Source) -> Iterator[Interaction]:
     """Yield the interactions; raises CassetteError where the file cannot be read."""
     reader = _Reader(source.remarks)
-    yield from converted(source.document["interactions"], reader.interaction, source.remarks)
+    yield from converted(
+        listed(source.document, "interactions"), reader.interaction, source.remarks
+    )
 
 
 class _Reader:

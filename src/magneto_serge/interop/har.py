@@ -36,6 +36,7 @@ from .values import (
     encoded,
     fields,
     integer,
+    listed,
     mapping,
     moment,
     number,
@@ -57,12 +58,15 @@ def recognises(source: Source) -> bool:
 
 def interactions(source: Source) -> Iterator[Interaction]:
     """Yield the interactions; raises CassetteError where the file cannot be read."""
-    log = source.document["log"]
-    entries = log["entries"]
+    entries = listed(source.document, "log", "entries")
     if any(isinstance(each, dict) and "_order" in each for each in entries):
-        entries = sorted(entries, key=lambda each: moment(each.get("startedDateTime")))
+        entries = sorted(entries, key=_started)
     reader = _Reader(source)
     yield from converted(entries, reader.interaction, source.remarks)
+
+
+def _started(entry: Any) -> float:
+    return moment(entry.get("startedDateTime")) if isinstance(entry, dict) else 0.0
 
 
 class _Reader:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Interaction
 
 from .converting import converted
@@ -58,6 +59,8 @@ def recognises(source: Source) -> bool:
 def interactions(source: Source) -> Iterator[Interaction]:
     """Yield the interactions; raises CassetteError where the file cannot be read."""
     remarks = source.remarks
+    if not recognises(source):
+        raise CassetteError("it is no simulation.")
     data = source.document.get("data")
     actions = data.get("globalActions") if isinstance(data, dict) else None
     if isinstance(actions, dict) and any(actions.get(k) for k in ("delays", "delaysLogNormal")):

@@ -24,6 +24,7 @@ from .values import (
     encoded,
     fields,
     integer,
+    listed,
     mapping,
     moment,
     text,
@@ -42,11 +43,10 @@ def recognises(source: Source) -> bool:
 def interactions(source: Source) -> Iterator[Interaction]:
     """Yield the interactions; raises CassetteError where the file cannot be read."""
     document = source.document
-    held = document.get("http_interactions") if isinstance(document, dict) else document
+    items = document if isinstance(document, list) else listed(document, "http_interactions")
     if b"<%" in source.data and b"%>" in source.data:
         source.remarks.add(Remark.ERB)
     reader = HttpInteractions(source.remarks)
-    items = held if isinstance(held, list) else []
     yield from converted(items, reader.interaction, source.remarks)
 
 

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from magneto_serge.errors import CassetteError
+
 from .remarks import Remark, Remarks
 
 RawFields = list[tuple[str | bytes, str | bytes]]
@@ -46,6 +48,22 @@ def sequence(value: Any, what: str) -> list[Any]:
 def _kind(value: Any) -> str:
     names = {str: "text", bytes: "bytes", dict: "a mapping", list: "a list", bool: "a boolean"}
     return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
+
+
+def listed(document: Any, *names: str) -> list[Any]:
+    """Return the list that is the document, or stands in it under ``names``.
+
+    Nothing is an empty one. Raises CassetteError where something else is there: the file is of
+    another kind than the one that was forced.
+    """
+    held = document
+    for name in names:
+        if not isinstance(held, dict) or name not in held:
+            raise CassetteError(f"it has no {'.'.join(names)}: it is of another kind.")
+        held = held[name]
+    if not isinstance(held, list | None):
+        raise CassetteError(f"its {'.'.join(names) or 'document'} is {_kind(held)}, not a list.")
+    return held or []
 
 
 def text(value: Any) -> str:

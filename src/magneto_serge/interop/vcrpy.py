@@ -27,6 +27,7 @@ from .values import (
     encoded,
     fields,
     integer,
+    listed,
     mapping,
     moment,
     number,
@@ -53,7 +54,9 @@ def recognises(source: Source) -> bool:
 def interactions(source: Source) -> Iterator[Interaction]:
     """Yield the interactions; raises CassetteError where the file cannot be read."""
     reader = _Reader(source.remarks)
-    yield from converted(_interactions(source.document) or [], reader.interaction, source.remarks)
+    document = source.document
+    held = document if isinstance(document, list) else listed(document, "interactions")
+    yield from converted(held, reader.interaction, source.remarks)
 
 
 def _interactions(document: Any) -> list[Any] | None:
