@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,14 +31,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from magneto_serge.errors import ConfigError
-from magneto_serge.messages import (
-    FileBody,
-    Headers,
-    Interaction,
-    Request,
-    Response,
-    WebSocketMessage,
-)
+from magneto_serge.messages import Interaction, Request, Response, WebSocketMessage
+from magneto_serge.replay.returned import changed_by, unusable
 
 log = logging.getLogger("magneto_serge")
 
@@ -173,7 +166,7 @@ class Hooks:
         """Return what is to be sent; the hooks must all be plain functions."""
         for hook in self.at_replay:
             copy = msgspec.structs.replace(response)
-            response = _changed(response, _checked(hook, _call(hook, request, copy), response))
+            response = changed_by(response, _checked(hook, _call(hook, request, copy), response))
         return response
 
     async def replay_async(self, request: Request, response: Response) -> Response:
@@ -181,7 +174,7 @@ class Hooks:
         for hook in self.at_replay:
             copy = msgspec.structs.replace(response)
             found = _checked(hook, await _await(hook, request, copy), response)
-            response = _changed(response, found)
+            response = changed_by(response, found)
         return response
 
     def miss(self, request: Request) -> Response | None:
@@ -256,7 +249,7 @@ def _checked(hook: Hook, result: Any, original: Any) -> Any:
     if result is None and optional:
         return result
     if isinstance(result, wanted):
-        why = _unusable(result)
+        why = unusable(result)
         if why is None:
             return result
         place = _definition(hook.function)
@@ -273,58 +266,6 @@ def _checked(hook: Hook, result: Any, original: Any) -> Any:
             " or None" if optional else "",
         )
     return original
-
-
-def _changed(before: Response, after: Response) -> Response:
-    """Return ``before`` where nothing was done to its copy: what was made of it can be kept."""
-    same = (
-        after.body is before.body
-        and after.headers is before.headers
-        and after.status == before.status
-        and after.reason == before.reason
-        and after.trailers is before.trailers
-    )
-    return before if same else after
-
-
-def _unusable(result: Any) -> str | None:
-    """Return why a value cannot be used although it is of the right type; its members may not be.
-
-    A line end in a field would begin another one (RFC 9110 §5.5).
-    """
-    if isinstance(result, Interaction):
-        request: Any = result.request
-        if not isinstance(request, Request):
-            return f"an interaction whose request is a {type(request).__name__}"
-        return None if result.response is None else _unusable(result.response)
-    if not isinstance(result, Response):
-        return None
-    status: Any = result.status
-    body: Any = result.body
-    reason: Any = result.reason
-    sections: tuple[Any, ...] = (result.headers, result.trailers)
-    if not isinstance(status, int) or not 100 <= status <= 999:
-        return f"a response with the status {status!r}"
-    if not isinstance(body, bytes | memoryview | FileBody):
-        return f"a response whose body is a {type(body).__name__}, not bytes"
-    if not all(isinstance(each, Headers) and all(map(_is_line, each.raw)) for each in sections):
-        return "a response with fields that are no Headers of pairs of bytes"
-    if not isinstance(reason, str) or not _REASON.fullmatch(reason):
-        return f"a response with the reason {reason!r}"
-    return None
-
-
-_REASON = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-_NO_FIELD = re.compile(rb"[\r\n\x00]")
-
-
-def _is_line(line: Any) -> bool:
-    return (
-        isinstance(line, tuple)
-        and len(line) == 2
-        and all(isinstance(each, bytes) and not _NO_FIELD.search(each) for each in line)
-        and bool(line[0])
-    )
 
 
 def _report(hook: Hook, error: Exception) -> None:
