@@ -48,7 +48,7 @@ class Nature(IntEnum):
 class Form:
     """What a header section says of the body below it; made once for each section."""
 
-    __slots__ = ("coding", "nature", "wide")
+    __slots__ = ("coding", "is_plain", "nature", "wide")
 
     def __init__(self, headers: Headers) -> None:
         self.coding: CodingName | None = coding_of(headers)
@@ -62,6 +62,8 @@ class Form:
                     self.nature = Nature.BINARY
                 elif found := _WIDE.search(value):
                     self.wide = found[1].decode()
+        # Text as it stands, unless there is a NUL in it.
+        self.is_plain = self.coding is None and self.nature is Nature.TEXT
 
 
 class Opened:

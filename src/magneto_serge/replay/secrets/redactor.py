@@ -45,6 +45,7 @@ _LINES_KEPT = 8192
 _LONGEST_LINE = 4096  # bytes of one worth remembering
 _CLEAN_KEPT = 1024
 _LONGEST_CLEAN = 4096  # bytes
+_SNIFFED = 4096  # bytes
 _LONGEST_REASON = 123  # bytes: RFC 6455 §5.5 leaves a Close frame no more
 
 _USUAL = frozenset(("", *(status.phrase for status in HTTPStatus)))
@@ -114,11 +115,12 @@ class _Text(NamedTuple):
 
 
 class _Message(NamedTuple):
-    """The first pass over a request or a response."""
+    """The first pass over a request or a response; a ``body`` that is plain text and in which
+    nothing was found is None."""
 
     section: _Section
     body: _Text | None
-    target: _Text | None = None
+    in_target: Sequence[Find] = ()
 
 
 class Redactor:
@@ -135,6 +137,7 @@ class Redactor:
         bound: Callable[[str], str | None] | None = None,
     ) -> None:
         self._finder = rules.finder
+        self._is_plain = rules.is_plain_target
         self._substitution = Substitution(Numbers(known, bound))
         self._requests: dict[tuple[FieldLine, ...], _Section] = {}
         self._responses: dict[tuple[FieldLine, ...], _Section] = {}
@@ -194,12 +197,13 @@ class Redactor:
         if section is None:
             headers = _for_the_origin(request.headers)
             section = self._judged(headers, request.headers.raw, self._requests)
-        target = request.target.encode(errors="surrogatepass")
-        finds = self._finder.in_target(target)
+        body = self._body(section, request.body) if request.body else None
+        if self._is_plain(request.target):
+            return _Message(section, body)
+        finds = self._finder.in_target(request.target.encode(errors="surrogatepass"))
         if finds:
             self._substitution.learn(finds)
-        body = self._body(section, request.body) if request.body else None
-        return _Message(section, body, _Text(target, finds))
+        return _Message(section, body, finds)
 
     def _answered(self, response: Response) -> _Message:
         section = self._section(response.headers)
@@ -250,8 +254,11 @@ class Redactor:
         if isinstance(body, FileBody):
             return None
         form = section.form
-        if form.coding is None and body in self._clean:
-            return _Text(body)
+        if form.is_plain and body in self._clean:
+            return None
+        if form.is_plain and b"\0" not in body[:_SNIFFED]:
+            text = self._looked_through(body, Nature.TEXT)
+            return text if text.finds else None
         opened = Opened(form, body)
         return self._looked_through(opened.content, opened.nature, opened)
 
@@ -274,9 +281,9 @@ class Redactor:
     # --- the second ------------------------------------------------------------------------
 
     def _request(self, request: Request, looked: _Message) -> Request:
-        target = looked.target
-        if target is not None:
-            told, edits = self._put_in(target)
+        if looked.in_target or self._substitution.learned.count:
+            target = request.target.encode(errors="surrogatepass")
+            told, edits = self._put_in(_Text(target, looked.in_target))
             if edits:
                 text = told.decode(errors="surrogatepass")
                 request = msgspec.structs.replace(request, target=text)
@@ -287,16 +294,16 @@ class Redactor:
     ) -> tuple[M, tuple[tuple[int, float], ...]]:
         """Return the message without its secrets, and the pieces of its body."""
         headers, body = self._fields(looked.section, message.headers), message.body
-        if looked.body is not None:
-            assert isinstance(body, bytes)  # noqa: S101 - a side file has no text here
-            made, edits = self._closed(looked.body)
+        if isinstance(body, FileBody):
+            if body.path in self._grown:
+                grown = self._grown.pop(body.path)
+                chunks = pieces(chunks, (), body.size - grown, body.size)
+                headers = measured(headers, grown, None)
+        elif body and (looked.body is not None or self._substitution.learned.count):
+            made, edits = self._closed(looked.body or _Text(body))
             if made is not None:
                 chunks = pieces(chunks, edits, len(body), len(made)) if chunks else chunks
                 headers, body = measured(headers, len(made) - len(body), made), made
-        elif isinstance(body, FileBody) and body.path in self._grown:
-            grown = self._grown.pop(body.path)
-            chunks = pieces(chunks, (), body.size - grown, body.size)
-            headers = measured(headers, grown, None)
         trailers = message.trailers
         if trailers.raw:
             trailers = self._fields(self._section(trailers), trailers)

@@ -78,9 +78,17 @@ class SecretRules:
 
     def scan(self, request: Request) -> Seen:
         """Return what a request has in common with one that was redacted, and its secrets."""
-        if self._usual and _is_plain(request):
+        if not request.body and self.is_plain_target(request.target) and _has_none(request.headers):
             return Seen(request)
         return self._scanner().scan(request)
+
+    def is_plain_target(self, target: str) -> bool:
+        """Tell, for the most part of targets, that neither a secret nor a placeholder is there."""
+        return (
+            self._usual
+            and "REDACTED" not in target
+            and _plain_target().fullmatch(target) is not None
+        )
 
     def credentials(self, headers: Headers) -> tuple[Value, ...]:
         """Return the credentials of a header section, real ones or placeholders."""
@@ -154,13 +162,3 @@ def _plain_target() -> re.Pattern[str]:
 
 def _has_none(headers: Headers) -> bool:
     return all(name.lower() in _HARMLESS for name, _ in headers.raw)
-
-
-def _is_plain(request: Request) -> bool:
-    """Tell, for the most part of requests, that neither a secret nor a placeholder is in them."""
-    return (
-        not request.body
-        and "REDACTED" not in request.target
-        and _plain_target().fullmatch(request.target) is not None
-        and _has_none(request.headers)
-    )
