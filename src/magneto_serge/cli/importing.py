@@ -119,12 +119,15 @@ def _files_in(folder: Path) -> Iterator[Path]:
 Redact = Callable[[Interaction], Interaction]
 
 
-def _redaction(files: CassetteFiles) -> Callable[[str], Callable[[Interaction], Interaction]]:
-    """Return what gives, for each cassette, what replaces its secrets as the settings say."""
+def _redaction(files: CassetteFiles) -> Callable[[str], Redact]:
+    """Return what gives, for the cassette of a name, what redacts it as the settings say."""
     from magneto_serge.redacting import redaction_for
     from magneto_serge.replay.secrets.rules import SecretRules
 
     rules = SecretRules.of(files.settings)
+    if not files.settings.redact:  # one warning is enough for a folder
+        unchanged = redaction_for(files.settings, rules, "all that is imported").redact
+        return lambda name: unchanged
     return lambda name: redaction_for(files.settings, rules, name).redact
 
 
