@@ -149,6 +149,15 @@ def test_a_large_body_is_gone_when_it_is_compared(verify: Verifier) -> None:
     verify.close()
 
 
+def test_nothing_is_taken_after_the_end(verify: Verifier) -> None:
+    """An exchange that ends when its session is over is nobody's."""
+    verify.close()
+    verify.record(answer())
+    verify.settle()
+    assert verify.verdicts.kept == []
+    assert not any(thread.name == "verifier" for thread in threading.enumerate())
+
+
 def test_traffic_waits_while_too_much_is_to_be_compared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

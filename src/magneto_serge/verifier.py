@@ -58,6 +58,7 @@ class Verifier:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._closed = False
         self._waiting_size = 0
         self._waiting: list[Callable[[], None]] = []
 
@@ -69,13 +70,16 @@ class Verifier:
         return self._waiting_size > CONGESTED
 
     def record(self, interaction: Interaction) -> None:
-        """Take a complete exchange; never blocks, never raises."""
+        """Take a complete exchange; never blocks, never raises. Nothing is taken after the end."""
+        self._taken()
+        if self._closed:
+            _forget(interaction)
+            return
         size = _INTERACTION + body_size(interaction.request.body)
         if interaction.response is not None:
             size += body_size(interaction.response.body)
         with self._lock:
             self._waiting_size += size
-        self._taken()
         try:
             recording = self._match(interaction.request)
         except (CassetteError, MatcherError) as error:
@@ -121,6 +125,7 @@ class Verifier:
 
     def close(self) -> None:
         """Compare what is left, and end. Calling it again does nothing."""
+        self._closed = True
         thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
@@ -151,9 +156,7 @@ class Verifier:
         self._done(interaction, size, verdict)
 
     def _done(self, interaction: Interaction, size: int, verdict: Verdict | None) -> None:
-        forget(interaction.request.body)
-        if interaction.response is not None:
-            forget(interaction.response.body)
+        _forget(interaction)
         if verdict is not None:
             self.verdicts.add(verdict)
             if verdict.outcome is not Outcome.SAME:
@@ -165,6 +168,12 @@ class Verifier:
             callbacks, self._waiting = self._waiting, []
         for callback in callbacks:
             callback()
+
+
+def _forget(interaction: Interaction) -> None:
+    forget(interaction.request.body)
+    if interaction.response is not None:
+        forget(interaction.response.body)
 
 
 def _named(request: Request) -> tuple[str, str]:

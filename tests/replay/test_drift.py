@@ -168,6 +168,7 @@ def test_what_the_client_did_not_wait_for_is_compared_as_far_as_its_head() -> No
     gone = answer(b"ab", failure=FailureKind.CLIENT_CLOSED)
     assert found(gone, answer(b"abcdef")) == found(answer(b"abcdef"), gone) == []
     assert [field for field, *_ in found(gone, answer(b"", status=500))] == ["response.status"]
+    assert found(gone, answer(b"abc", failure=FailureKind.TIMEOUT)) == []
 
 
 def test_trailers_are_fields_too() -> None:

@@ -202,15 +202,23 @@ def _through_a_proxy(
 
     def conclude(proxy: MagnetoProxy, screen: Screen) -> int:
         verdicts = proxy.verdicts
-        if reports.json != STDOUT:
-            for verdict in verdicts.kept:
-                print_marked(lines_of(verdict))
+        _print(verdicts, reports)
         status = _conclude(name, verdicts, reports, screen, failing=failing)
         if proxy.unplayed and status != DriftError.exit_code:
             return UnplayedError.exit_code
         return status
 
     return run(Mode.VERIFY, name, given, command, conclude)
+
+
+def _print(verdicts: Verdicts, reports: Reports) -> None:
+    """Print the findings as text, unless stdout is for JSON."""
+    if reports.json == STDOUT:
+        return
+    for verdict in verdicts.kept:
+        print_marked(lines_of(verdict))
+    if verdicts.left_out:
+        click.echo(f"and {verdicts.left_out:,} more, which were counted and not kept")
 
 
 def _conclude(
@@ -248,10 +256,11 @@ def _send(name: str, settings: Settings, sending: Sending, reports: Reports, scr
 
     verdicts = Verdicts()
     verification = _verification(name, settings, sending)
-    for verdict in tracked(verification, "Verifying", verification.total):
-        verdicts.add(verdict)
-        if reports.json != STDOUT:
-            print_marked(lines_of(verdict))
+    try:
+        for verdict in tracked(verification, "Verifying", verification.total):
+            verdicts.add(verdict)
+    finally:  # whoever gives up wants to see how far it came
+        _print(verdicts, reports)
     status = _conclude(name, verdicts, reports, screen, failing=False)
     if not (verdicts.compared or verdicts.counts[Outcome.UNREACHABLE]):
         raise ConfigError(
