@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from .origin import Origin
 from .pytest_project import Project
+from .tapes import urls_in
 
 
 @pytest.fixture
@@ -373,6 +376,88 @@ def test_asyncio_tests(origin: Origin, project: Project) -> None:
     origin.stop()
     found = project.run()
     assert "1 session(s): 2 replayed" in found.text, found.text
+
+
+def test_loop_of_a_module(origin: Origin, project: Project) -> None:
+    """Tests of pytest-asyncio that share a loop have sessions of their own all the same."""
+    pytest.importorskip("pytest_asyncio")
+    project.write(
+        test_x=f'''
+        import aiohttp, asyncio, pytest
+
+        pytestmark = [pytest.mark.magneto, pytest.mark.asyncio(loop_scope="module")]
+
+        async def ask(number):
+            async with aiohttp.ClientSession() as session:
+                async with session.get("{origin.url("/echo?")}" + str(number)) as response:
+                    return await response.text()
+
+        @pytest.mark.parametrize("number", [1, 2, 3])
+        async def test_it(magneto, number):
+            await asyncio.gather(ask(number), asyncio.create_task(ask(number)))
+            targets = [request.target for request in magneto.requests]
+            assert targets == [f"/echo?{{number}}"] * 2
+        '''
+    )
+    options = ("-o", "asyncio_default_fixture_loop_scope=function")
+    assert project.run(*options).code == 0
+    origin.stop()
+    found = project.run(*options)
+    assert "3 session(s): 6 replayed" in found.text, found.text
+
+
+def test_servers_of_the_test_itself(origin: Origin, project: Project) -> None:
+    """localhost is recorded, unless it is to be left alone: all of it, or one port."""
+    project.write(
+        test_x=f'''
+        import pytest, requests, urllib3
+        URL = "{origin.url("/json")}"
+
+        @pytest.mark.magneto
+        def test_recorded(magneto):
+            requests.get(URL)
+            assert len(magneto.requests) == 1
+
+        @pytest.mark.magneto(ignore_localhost=True)
+        def test_left_alone(magneto):
+            assert requests.get(URL).status_code == 200
+            assert urllib3.PoolManager().request("GET", URL).status == 200
+            assert magneto.recorded == 0
+
+        @pytest.mark.magneto(ignore_hosts=["127.0.0.1:{origin.port}"])
+        def test_port(magneto):
+            assert requests.get(URL).status_code == 200
+            assert magneto.recorded == 0
+        '''
+    )
+    assert project.run().code == 0
+    assert project.cassettes() == ["cassettes/test_x/test_recorded.json"]
+
+
+def test_report_for_prune(origin: Origin, project: Project) -> None:
+    """`magneto prune --unused` removes what no test of the report has played."""
+    project.write(
+        test_x=f'''
+        import os, pytest, requests
+
+        @pytest.mark.magneto
+        def test_it():
+            for number in range(int(os.environ["N"])):
+                requests.get("{origin.url("/echo?")}" + str(number))
+        '''
+    )
+    project.run(N="3")
+    project.run(N="1")
+    magneto = str(Path(sys.executable).with_name("magneto"))
+    pruned = subprocess.run(
+        [magneto, "prune", "--unused", "report.json", "--yes", "-d", "cassettes"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert pruned.returncode == 0, pruned.stderr
+    assert urls_in(project.folder / "cassettes/test_x/test_it.json") == [origin.url("/echo?0")]
 
 
 @pytest.mark.parametrize(
