@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,3 +121,46 @@ def test_trouble_is_left_to_the_end(recording: Recording, monkeypatch: pytest.Mo
     assert not recording.ahead.advance()
     assert recording.ahead.count == 0
     assert recording.cassette(recording.ahead) == recording.cassette(None)
+
+
+def caught_up(recording: Recording, monkeypatch: pytest.MonkeyPatch, count: int) -> threading.Event:
+    """Return what is set when so many are rendered, and there are no more."""
+    event = threading.Event()
+    advance = Ahead.advance
+
+    def noted(ahead: Ahead) -> bool:
+        more = advance(ahead)
+        if not more and ahead.count == count:
+            event.set()
+        return more
+
+    monkeypatch.setattr(Ahead, "advance", noted)
+    return event
+
+
+def test_a_thread_of_its_own(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It renders when it is told to go on, whatever came since; after the end, no more."""
+    first = caught_up(recording, monkeypatch, 1)
+    recording.write(exchange("/1"))
+    recording.ahead.go_on()
+    assert first.wait(10)
+    both = caught_up(recording, monkeypatch, 2)
+    recording.ahead.pause()
+    recording.write(exchange("/2"))
+    recording.ahead.go_on()
+    assert both.wait(10)
+    recording.ahead.stop()
+    recording.write(exchange("/3"))
+    recording.ahead.go_on()
+    assert recording.ahead.count == 2
+    assert recording.cassette(recording.ahead) == recording.cassette(None)
+
+
+def test_dropping_says_if_there_is_room_now(recording: Recording) -> None:
+    """Only what was rendered takes any."""
+    assert recording.ahead.drop() is False
+    other = Recording(recording.folder)
+    other.write(exchange("/1"))
+    other.ahead.advance()
+    assert other.ahead.drop() is True
+    assert other.ahead.drop() is False
