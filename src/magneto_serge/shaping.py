@@ -14,11 +14,11 @@ from magneto_serge.config import Settings
 from magneto_serge.messages import Interaction
 from magneto_serge.preparation import Preparation
 from magneto_serge.replay.engine import Session
-from magneto_serge.replay.filters import record_filter
 from magneto_serge.replay.hooks import Hooks
 from magneto_serge.replay.shaping import Shaping
 
 if TYPE_CHECKING:
+    from magneto_serge.replay.filters import RecordFilter
     from magneto_serge.replay.rewrite import Rewriter
     from magneto_serge.replay.templates import Templates
 
@@ -44,7 +44,7 @@ class SessionShaping:
         self.hooks = Hooks(above)
         self._shaping = Shaping(
             self.hooks,
-            record_filter(settings.record_only, settings.record_except, settings.record_combine),
+            _filter(settings),
             _rewriter(settings),
             _templates(settings),
         )
@@ -77,6 +77,14 @@ class SessionShaping:
         self.hooks.changed = None
         self._recorder = None
         self._preparation.close()
+
+
+def _filter(settings: Settings) -> RecordFilter | None:
+    if not (settings.record_only or settings.record_except):
+        return None
+    from magneto_serge.replay.filters import record_filter
+
+    return record_filter(settings.record_only, settings.record_except, settings.record_combine)
 
 
 def _rewriter(settings: Settings) -> Rewriter | None:

@@ -36,7 +36,6 @@ from magneto_serge.proxy.patience import Patient
 from magneto_serge.proxy.playing import Playing
 from magneto_serge.proxy.pump import Pump
 from magneto_serge.proxy.reset import reset as send_reset
-from magneto_serge.proxy.rewriting import ShapedExchange
 from magneto_serge.proxy.shaped import Asking, ask, replay
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
@@ -443,6 +442,8 @@ class ClientConnection(Patient):
         if shaping is None:
             exchange = Exchange(self, request, head, destination, sink)
         else:
+            from magneto_serge.proxy.rewriting import ShapedExchange
+
             exchange = ShapedExchange(self, request, head, destination, sink, shaping)
         self._exchange = exchange
         exchange.start()

@@ -7,11 +7,14 @@ it has to wait.
 
 from __future__ import annotations
 
-from magneto_serge.messages import Headers, Request
-from magneto_serge.replay.filters import RecordFilter
-from magneto_serge.replay.hooks import Hooks
-from magneto_serge.replay.rewrite import Outgoing, Rewriter
-from magneto_serge.replay.templates import Templates
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # most sessions have none of it, and starting should not wait for it
+    from magneto_serge.messages import Headers, Request
+    from magneto_serge.replay.filters import RecordFilter
+    from magneto_serge.replay.hooks import Hooks
+    from magneto_serge.replay.rewrite import Outgoing, Rewriter
+    from magneto_serge.replay.templates import Templates
 
 
 class Shaping:
