@@ -7,9 +7,11 @@ what pyproject.toml names) is checked here, and the rest by ruff, mypy and impor
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,15 +98,21 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_each_test_states_its_rule() -> None:
     """Every test function opens with a docstring."""
     silent = [
-        f"{path.relative_to(ROOT)}: {name}"
+        f"{path.relative_to(ROOT)}: {function.name}"
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for name in re.findall(
-            r'^\s*(?:async )?def (test_\w+)\([^"]*?\)(?: -> [^:]+)?:\n(?!\s*r?""")',
-            path.read_text(encoding="utf-8"),
-            re.MULTILINE,
-        )
+        for function in functions_that_test(ast.parse(path.read_text(encoding="utf-8")))
+        if ast.get_docstring(function) is None
     ]
     assert not silent, "\n".join(silent)
+
+
+def functions_that_test(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the test functions of a module and of its classes; pytest collects no others."""
+    for owner in (module, *(each for each in module.body if isinstance(each, ast.ClassDef))):
+        for each in owner.body:
+            kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+            if isinstance(each, kinds) and each.name.startswith("test_"):
+                yield each
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
