@@ -23,6 +23,7 @@ class PretendedProxy:
     verdicts: Verdicts = field(default_factory=Verdicts)
     calls: list[str] = field(default_factory=list)
     fail: dict[str, Exception] = field(default_factory=dict)
+    mode: Mode = Mode.AUTO
     url: str = "http://127.0.0.1:4711"
     port: int = 4711
     on_start: Callable[[], None] = lambda: None

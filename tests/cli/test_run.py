@@ -264,3 +264,16 @@ def test_the_port_file_is_there_for_the_command_and_gone_afterwards(proxy: Prete
     script = 'test "$(cat port)" = 4711'
     assert invoke("record", "x", "--port-file", "port", "--", "sh", "-c", script).exit_code == 0
     assert not Path("port").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [(["--max-age", "1d"], "recording github anew"), ([], "recording github")],
+)
+def test_a_cassette_that_was_too_old_is_said_to_be_recorded(
+    proxy: PretendedProxy, options: list[str], title: str
+) -> None:
+    """Whatever the command's name promises."""
+    proxy.mode = Mode.RECORD
+    interrupted(proxy)
+    assert f"magneto: {title} on http" in invoke("auto", "github", *options).stderr

@@ -129,6 +129,7 @@ class _Run:
             self._proxy.listen()
             if self._name is not None:
                 self._proxy.use(self._name, self._mode)
+                title = self._renewing(self._name) or title
             self._proxy.start()
             gc.freeze()  # modules and recordings are here to stay: never scan them again
             gc.enable()
@@ -167,6 +168,12 @@ class _Run:
             return f"verifying {self._name}"
         doing = "recording" if policy.replaces else "replaying"
         return f"{doing}{' and extending' if policy.replays and policy.keeps else ''} {self._name}"
+
+    def _renewing(self, name: str) -> str:
+        """Say what is done where the cassette was too old; empty where nothing has changed."""
+        ages = self._settings.for_cassette(name).max_age is not None
+        renewed = ages and self._mode is not Mode.RECORD and self._proxy.mode is Mode.RECORD
+        return f"recording {name} anew" if renewed else ""
 
     def _stop(self, status: int) -> None:
         """Stop and save; an error in that must not hide that the command failed first."""
