@@ -49,10 +49,10 @@ class Shelf:
     """Recordings with one key; ``content`` is its second part.
 
     ``more`` yields those that are not in ``recordings`` yet. ``texts`` holds the secrets, or what
-    stands for them, of those that are.
+    stands for them, of those that are. ``welcome`` is the caller's: those to whom all here suits.
     """
 
-    __slots__ = ("_more", "_next", "_only", "content", "guarded", "recordings", "texts")
+    __slots__ = ("_more", "_next", "content", "guarded", "only", "recordings", "texts", "welcome")
 
     def __init__(
         self,
@@ -67,15 +67,16 @@ class Shelf:
         self.texts: frozenset[str] = _NOTHING
         self._more = more
         self._next = 0  # all before it were played
-        self._only: Recording | None = None  # where there is one, and no more to come
+        self.only: Recording | None = None  # where there is one, and no more to come
+        self.welcome: object = None
 
     def put(self, recording: Recording) -> None:
         """Append a recording."""
-        if self._only is not None:
-            self._next = 1 if self._only.played else 0
-            self._only = None
+        if self.only is not None:
+            self._next = 1 if self.only.played else 0
+            self.only = None
         elif self._more is None and not self.recordings:
-            self._only = recording
+            self.only = recording
         self.recordings.append(recording)
         if recording.seen is not None:
             self.guarded = True
@@ -96,7 +97,7 @@ class Shelf:
 
         None, and nothing moved, also where the shelf turns out to be guarded.
         """
-        only = self._only
+        only = self.only
         if only is not None:
             if only.played and repeats == "refuse":
                 return None
@@ -161,6 +162,8 @@ class Shelf:
     def _fetch(self) -> bool:
         found = None if self._more is None else next(self._more, None)
         if found is None:
+            if self._more is not None and len(self.recordings) == 1:
+                self.only = self.recordings[0]
             self._more = None
             return False
         self.put(found)
@@ -169,5 +172,6 @@ class Shelf:
     def rewind(self) -> None:
         """Start over from the first recording."""
         self._next = 0
+        self.welcome = None
         for recording in self.recordings:
             recording.played = 0

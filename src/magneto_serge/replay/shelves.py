@@ -22,17 +22,21 @@ from typing import Protocol
 import msgspec
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.messages import Interaction, Request
+from magneto_serge.messages import FieldLine, Headers, Interaction, Request
 from magneto_serge.replay.matching import head_digest, head_key, head_prefixes, key_digest
 from magneto_serge.replay.nearest import Neighbours
 from magneto_serge.replay.rules import DEFAULT_RULES, Rules
-from magneto_serge.replay.secrets.bindings import Bindings, Seen
+from magneto_serge.replay.secrets.bindings import Bindings, Seen, Value
 from magneto_serge.replay.shelf import Recording, Repeats, Shelf
 
 __all__ = ["KeyIndex", "Recording", "Scanner", "Shelves"]
 
 _EARLY = 256  # recordings looked at for a request that is being answered before it has ended
+_FIELDS_KEPT = 1024
 _NEAR_DECODED = 400  # recordings decoded for one miss, of each of three kinds: some 20 ms
+
+
+Fields = tuple[tuple[Value, ...], bool]  # what was found in a header section: see `Seen`
 
 
 class KeyIndex(Protocol):
@@ -47,6 +51,12 @@ class Scanner(Protocol):
 
     def scan(self, request: Request) -> Seen:
         """Return the request without them; the request itself where there are none."""
+
+    def credentials(self, headers: Headers) -> tuple[Value, ...]:
+        """Return the credentials in a header section."""
+
+    def credentialed(self, headers: Headers) -> bool:
+        """Tell whether a request with these fields is let in by them."""
 
 
 Numbers = dict[Hashable, dict[Hashable, list[int]]]  # by both parts of the key
@@ -73,6 +83,7 @@ class Shelves:
         self._head, self._content = rules.head, rules.content
         self._secrets = secrets
         self._bindings = Bindings()
+        self._fields: dict[tuple[FieldLine, ...], Fields] = {}
         # By heads. Most have one recording, which is then the whole shelf: one place in memory
         # less to wait for, when there are more recordings than the processor's caches hold.
         self._shelves: dict[Hashable, Recording | Shelf | dict[Hashable, Shelf]] = {}
@@ -158,7 +169,13 @@ class Shelves:
             recording = shelf.play(self.repeats)
             if not shelf.guarded:  # what was fetched for it can have made it so
                 return recording
-        return self._choose(shelf, request, self._scan(request))
+        fields = self._fields_of(request)
+        if shelf.welcome is fields and shelf.only is not None:
+            return shelf.play(self.repeats)
+        found = self._choose(shelf, request, Seen(request, *fields))
+        if found is not None and not self.rules.has_predicates:
+            shelf.welcome = fields  # their secrets are bound to it now, for good
+        return found
 
     def _choose(self, shelf: Shelf, request: Request, seen: Seen) -> Recording | None:
         known = self._bindings.placeholder_for
@@ -196,6 +213,24 @@ class Shelves:
     def _scan(self, request: Request) -> Seen:
         return Seen(request) if self._secrets is None else self._secrets.scan(request)
 
+    def _fields_of(self, request: Request) -> Fields:
+        """Scan the fields of a request that was found as it is: the rest of it has no secrets.
+
+        Clients send the same fields again and again, so what was in them is kept.
+        """
+        raw = request.headers.raw
+        found = self._fields.get(raw)
+        if found is None:
+            secrets, headers = self._secrets, request.headers
+            if secrets is None:
+                found = ((), False)
+            else:
+                found = (secrets.credentials(headers), secrets.credentialed(headers))
+            if len(self._fields) >= _FIELDS_KEPT:
+                self._fields.clear()
+            self._fields[raw] = found
+        return found
+
     def _recording(self, interaction: Interaction, number: int) -> Recording:
         seen = None if self._secrets is None else self._secrets.scan(interaction.request)
         if seen is not None and not seen.values and not seen.credentialed:
@@ -217,20 +252,23 @@ class Shelves:
         Each body once; those in side files are left out, and so are those beyond the first few
         hundred. Raises CassetteError where one is damaged.
         """
-        found = list(islice(self._with_head(self._head(request)), _EARLY))
+        found = list(islice(self._with_head(request), _EARLY))
         if not any(each.interaction.uploaded for each in found):
             return []
         bodies = (each.interaction.request.body for each in found)
         return list(dict.fromkeys(body for body in bodies if isinstance(body, bytes)))
 
-    def _with_head(self, head: Hashable) -> Iterator[Recording]:
+    def _with_head(self, asked: Request) -> Iterator[Recording]:
+        head = self._head(asked)
         there = self._shelves.get(head)
-        shelves = [there] if type(there) is Shelf else list((there or {}).values())  # type: ignore[union-attr]  # a dict
-        for shelf in shelves:
-            yield from shelf.recordings
+        if isinstance(there, Recording):
+            yield there
+        elif there is not None:
+            for shelf in (there,) if isinstance(there, Shelf) else there.values():
+                yield from shelf.recordings
         if self._stored:
             numbers = (
-                self._find(head)
+                self._find(asked)
                 if self._index is not None
                 else (number for each in self._by_key().get(head, {}).values() for number in each)
             )
