@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 
@@ -109,6 +109,7 @@ def test_what_was_not_kept_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert suite._elem.findtext("system-out") == "2 more findings were counted and not kept"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_every_text_is_xml(name: str, url: str, value: str) -> None:
     """Control characters and half characters are shown as escapes."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -75,6 +75,7 @@ def test_a_secret_is_masked_and_still_differs() -> None:
 
 
 @pytest.mark.parametrize("shape_only", [False, True])
+@settings(deadline=None)
 @given(
     body=st.binary(max_size=200) | st.text(max_size=50).map(str.encode),
     kind=st.sampled_from([JSON, EVENTS, NDJSON, "text/plain", "image/png"]),

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magneto_serge.messages import FileBody, Headers
@@ -107,6 +107,7 @@ def test_json_is_its_own_view_and_text_has_none() -> None:
     assert json_view(typed("text/plain"), content_of(Headers(), b"x")) is None
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=200),
     st.sampled_from(["application/json", "text/event-stream", "application/jsonl", "x", "text/a"]),

@@ -68,7 +68,7 @@ def found(one: Interaction, other: Interaction, rules: DriftRules = RULES) -> li
     ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25, deadline=None)
 @given(st.sampled_from([RULES, SHAPE, DriftRules(headers=("*",))]), interactions())
 def test_nothing_drifts_from_itself(rules: DriftRules, interaction: Interaction) -> None:
     """Whatever it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magneto_serge.replay.json_shape import member, misfits
@@ -32,12 +32,14 @@ def remade(value: Any, draw: Any) -> Any:
     return draw(st.text()) if isinstance(value, str) else draw(st.integers() | st.just(0.5))
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_has_its_own_shape(value: Any) -> None:
     """Whatever it is."""
     assert misfits("$", value, value) == []
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_values_and_the_number_of_elements_are_of_no_account(data: st.DataObject) -> None:
     """Nor is the order of the elements."""
@@ -45,6 +47,7 @@ def test_values_and_the_number_of_elements_are_of_no_account(data: st.DataObject
     assert misfits("$", value, remade(value, data.draw)) == []
 
 
+@settings(deadline=None)
 @given(SCALARS, SCALARS)
 def test_scalars_fit_where_their_types_are_the_same(one: Any, other: Any) -> None:
     """`True` is no number, whatever Python says."""
