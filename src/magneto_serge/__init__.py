@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from magneto_serge.replay.misses import Miss as Miss
     from magneto_serge.replay.misses import Unplayed as Unplayed
     from magneto_serge.replay.modes import Mode as Mode
+    from magneto_serge.replay.secrets.registry import register_redactor as register_redactor
     from magneto_serge.replay.templates import register_template_helper as register_template_helper
     from magneto_serge.storage.cassette import Cassette as Cassette
     from magneto_serge.use import use_cassette as use_cassette
@@ -61,6 +62,7 @@ _HOMES = {
     "Stats": "replay.engine",
     "Verdict": "replay.drift",
     "Cassette": "storage.cassette",
+    "register_redactor": "replay.secrets.registry",
     "register_template_helper": "replay.templates",
     "Settings": "config",
     "load_settings": "config",
