@@ -10,6 +10,7 @@ from magneto_serge.interop.values import (
     base64_bytes,
     duration,
     encoded,
+    epoch,
     fields,
     integer,
     mapping,
@@ -76,7 +77,7 @@ def test_moments(written: object, seconds: float) -> None:
     [
         ("2.5s", 2500),
         ("1m2.5s", 62500),
-        ("460.639208ms", 460.639208),
+        ("460.639ms", 460.639208),
         ("12µs", 0.012),
         ("5000000", 5),
     ],
@@ -84,6 +85,12 @@ def test_moments(written: object, seconds: float) -> None:
 def test_durations(written: str, ms: float) -> None:
     """As Go writes them."""
     assert duration(written) == pytest.approx(ms)
+
+
+def test_times_that_cannot_be() -> None:
+    """They are unknown; no duration is endless."""
+    assert (epoch(1.5), epoch("2"), epoch(-1), epoch(1e14), epoch("x")) == (1.5, 2.0, 0.0, 0.0, 0.0)
+    assert duration("9" * 40 + "h") == 1e15
 
 
 @pytest.mark.parametrize(

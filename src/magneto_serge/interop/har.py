@@ -89,7 +89,7 @@ class _Reader:
         if request is None:
             return None
         interaction = Interaction(request, started=moment(entry.get("startedDateTime")))
-        interaction.total_ms = max(0.0, number(entry.get("time")))
+        interaction.total_ms = max(0.0, round(number(entry.get("time")), 3))
         interaction.peer = _peer(entry, request)
         self._answer(interaction, entry, mapping(told, "response"))
         return interaction
@@ -104,7 +104,7 @@ class _Reader:
         interaction.response = self._response(told, status, interaction.request)
         before = mapping(entry.get("timings"), "timings")
         waited = sum(max(0.0, number(before.get(part))) for part in _BEFORE_ANSWER)
-        interaction.first_byte_ms = min(waited, interaction.total_ms)
+        interaction.first_byte_ms = min(round(waited, 3), interaction.total_ms)
         if told.get("_error"):  # the answer had begun
             interaction.failure = self._failure(told)
         if status == 101:

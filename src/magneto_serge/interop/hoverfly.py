@@ -105,7 +105,7 @@ class _Reader:
             self._remarks,
             method=request.method,
         )
-        delay = max(0.0, number(told.get("fixedDelay")))
+        delay = max(0.0, round(number(told.get("fixedDelay")), 3))
         return Interaction(request, response, first_byte_ms=delay, total_ms=delay)
 
     def _body(self, told: dict[str, Any]) -> bytes:

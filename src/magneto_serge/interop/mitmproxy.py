@@ -30,7 +30,17 @@ from .normal import request_of, response_of
 from .remarks import Remark, Remarks
 from .source import Source
 from .tnetstring import TornError, load_all
-from .values import RawFields, UnusableError, fields, integer, mapping, number, sequence, text
+from .values import (
+    RawFields,
+    UnusableError,
+    epoch,
+    fields,
+    integer,
+    mapping,
+    number,
+    sequence,
+    text,
+)
 
 
 def recognises(source: Source) -> bool:
@@ -77,7 +87,7 @@ class _Reader:
         request = self._request(asked)
         if request is None:
             return None
-        started = number(asked.get("timestamp_start"))
+        started = epoch(asked.get("timestamp_start"))
         interaction = Interaction(request, started=started, peer=_peer(flow))
         told, error = flow.get("response"), flow.get("error")
         if told is not None:

@@ -103,6 +103,8 @@ _TIME = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?",
     re.IGNORECASE,
 )
+LAST_MOMENT = 253_402_300_799.0  # the end of the year 9999
+_LONGEST = 1e15  # ms
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h)")
 _UNITS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
 
@@ -133,12 +135,19 @@ def _iso(found: re.Match[str]) -> str:
     return f"{year}-{month}-{day}T{int(hour):02}:{minute}:{second}.{micros}{zone}"
 
 
+def epoch(value: Any) -> float:
+    """Return seconds since the epoch that are a number; 0.0 where it is none, or no date."""
+    found = number(value)
+    return found if 0 <= found <= LAST_MOMENT else 0.0
+
+
 def duration(value: Any) -> float:
-    """Return ms of a duration as Go writes it: ``1m2.5s``, or a number of nanoseconds."""
+    """Return ms, to the µs, of a duration as Go writes it: ``1m2.5s``, or a number of ns."""
     written = text(value)
     if re.fullmatch(r"\d+", written):
-        return int(written[:18]) / 1e6
-    return sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(written))
+        return round(int(written[:18]) / 1e6, 3)
+    total = sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(written))
+    return round(min(total, _LONGEST), 3)
 
 
 # --- bytes --------------------------------------------------------------------------------------

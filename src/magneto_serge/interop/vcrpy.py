@@ -85,7 +85,7 @@ class _Reader:
             return None
         response = self._response(mapping(told, "response"), request.method)
         started = moment(held.get("recorded_at") or asked.get("recorded_at"))
-        elapsed = number(held.get("elapsed"), 0.0) * 1000
+        elapsed = max(0.0, round(number(held.get("elapsed")) * 1000, 3))
         return Interaction(
             request,
             response,
