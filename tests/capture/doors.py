@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from magneto_serge.config import Settings
+from magneto_serge.replay.hooks import Hooks
+from magneto_serge.replay.misses import Unplayed
 from magneto_serge.replay.modes import Mode
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.storage.store import store_of
@@ -30,6 +32,16 @@ class PaperDoor:
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Note it."""
         self.expected.append((source_port, host, port, key))
+
+    def tell_unplayed(self, found: Unplayed) -> None:
+        """Nothing is played."""
+
+    def hooks_for(self, settings: Settings) -> Hooks:
+        """There are none."""
+        return Hooks()
+
+    def uncount(self, recorded: int) -> None:
+        """Nothing is recorded."""
 
     def forget(self, session: CassetteSession) -> None:
         """Nobody is served anyway."""

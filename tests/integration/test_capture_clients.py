@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import io
+import multiprocessing
+import os
 import socket
 import threading
 import urllib.request
@@ -246,6 +248,49 @@ def test_other_protocols_go_on(origin: Origin) -> None:
             assert client.recv(100) == b"hello \x00\x00\x00\x08binary"
             assert proxy.stats.requests == 0
         thread.join()
+
+
+def ask_in_a_child(url: str, name: str, port: int) -> None:
+    """Ask as a child process does that was forked while a session is open; end with 0 if good."""
+    try:
+        good = CLIENTS[name](url) and len(talk(port)) > 0
+    except Exception:  # noqa: BLE001  # whatever it is, the test says
+        good = False
+    os._exit(0 if good else 1)
+
+
+def talk(port: int) -> bytes:
+    """Speak another protocol."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"\x00binary")
+        return client.recv(100)
+
+
+@pytest.mark.parametrize(
+    "name", ["urllib3", "aiohttp", "requests", "httpx, in uvloop, without environment"]
+)
+def test_forked_children_are_led(origin: Origin, name: str) -> None:
+    """A child that multiprocessing forks is recorded too; what is not HTTP works there as well."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(connection.recv(100))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        context = multiprocessing.get_context("fork")
+        with use_cassette("forked", "record") as proxy:
+            child = context.Process(
+                target=ask_in_a_child, args=(origin.url("/json"), name, server.getsockname()[1])
+            )
+            child.start()
+            child.join(20)
+            assert child.exitcode == 0
+            assert proxy.stats.recorded == 1
+        thread.join(10)
+    assert urls_in(Path("cassettes/forked.json")) == [origin.url("/json")]
 
 
 def test_clients_are_as_before(origin: Origin) -> None:

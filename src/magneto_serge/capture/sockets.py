@@ -8,15 +8,19 @@ an address from 198.18.0.0/15 (RFC 2544, in no real network), which leads back t
 ``localhost`` too, or it would be recorded as 127.0.0.1.
 
 Only TCP is led; what does not speak HTTP or TLS is passed on by the proxy unread
-(``proxy.caught``). Hosts that the session ignores are left alone.
+(``proxy.caught``). Hosts that the session ignores are left alone. A child that this process has
+forked is led too: it asks the proxy for a tunnel.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
+from base64 import b64encode
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from magneto_serge.capture import scopes
 from magneto_serge.capture.patches import Patches
@@ -25,6 +29,8 @@ _FIRST = int(ipaddress.IPv4Address("198.18.0.0"))
 _COUNT = 2**17
 _MAPPED = "::ffff:"  # RFC 4291 §2.5.5.2: an IPv4 address, for a socket of the IPv6 family
 
+_PATIENCE = 10.0  # seconds
+_home = os.getpid()  # whose proxy it is; a forked child is another process
 _lock = threading.Lock()
 _names: dict[str, str] = {}  # by address
 _addresses: dict[str, str] = {}  # by name
@@ -34,11 +40,19 @@ _addresses: dict[str, str] = {}  # by name
 
 
 def _led_connect(self: socket.socket, address: Any, /) -> None:
-    _real["connect"](self, _led(self, address))
+    led = _led(self, address)
+    if os.getpid() == _home or led == address:
+        _real["connect"](self, led)
+    else:
+        _tunnel(self, led, address)
 
 
 def _led_connect_ex(self: socket.socket, address: Any, /) -> int:
-    return int(_real["connect_ex"](self, _led(self, address)))
+    led = _led(self, address)
+    if os.getpid() == _home or led == address:
+        return int(_real["connect_ex"](self, led))
+    _tunnel(self, led, address)
+    return 0
 
 
 def _led(sock: socket.socket, address: Any) -> Any:
@@ -48,8 +62,7 @@ def _led(sock: socket.socket, address: Any) -> Any:
     scope = scopes.current()
     if scope is None:
         return address
-    host, port = str(address[0]).removeprefix(_MAPPED), int(address[1])
-    name = _names.get(host, host)
+    name, port = _named(address)
     session = scope.session
     if scope.over:
         raise ConnectionRefusedError(
@@ -57,10 +70,45 @@ def _led(sock: socket.socket, address: Any) -> Any:
             "was started in it and is still running"
         )
     if session.replay.ignores(name, port):
-        return address if name == host else ("127.0.0.1", port)
+        return address if name == address[0] else ("127.0.0.1", port)
     proxy = session.address
-    session.expect(_source_port(sock, proxy), name, port)
+    if os.getpid() == _home:
+        session.expect(_source_port(sock, proxy), name, port)
     return (_MAPPED + proxy[0], proxy[1]) if sock.family == socket.AF_INET6 else proxy
+
+
+def _named(address: Any) -> tuple[str, int]:
+    host = str(address[0]).removeprefix(_MAPPED)
+    return _names.get(host, host), int(address[1])
+
+
+def _tunnel(sock: socket.socket, proxy: Any, address: Any) -> None:
+    """Ask the proxy for a tunnel: a forked child cannot tell it of a source port.
+
+    The proxy is on this machine and answers at once, so a socket of an event loop waits too.
+    """
+    scope = scopes.current()
+    patience = sock.gettimeout()
+    sock.settimeout(_PATIENCE)
+    _real["connect"](sock, proxy)
+    user = urlsplit(scope.session.url) if scope is not None else None
+    name, port = _named(address)
+    target = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nMagneto-Caught: fork\r\n"
+    if user is not None and user.username is not None:
+        credentials = f"{unquote(user.username)}:{unquote(user.password or '')}".encode()
+        head += f"Proxy-Authorization: Basic {b64encode(credentials).decode()}\r\n"
+    sock.sendall(f"{head}\r\n".encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        byte = sock.recv(1)
+        if not byte:
+            raise ConnectionRefusedError(f"{target}: the proxy closed the connection")
+        answer += byte
+    if not answer.startswith(b"HTTP/1.1 200"):
+        line = answer.partition(b"\r\n")[0].decode("latin-1")
+        raise ConnectionRefusedError(f"{target}: the proxy refused it: {line}")
+    sock.settimeout(patience)
 
 
 def _source_port(sock: socket.socket, proxy: tuple[str, int]) -> int:

@@ -16,11 +16,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from magneto_serge.config import is_loopback
-from magneto_serge.proxy.connect import TLS_HANDSHAKE, ConnectedClient, Listener
+from magneto_serge.proxy.connect import ESTABLISHED, TLS_HANDSHAKE, ConnectedClient, Listener
 from magneto_serge.proxy.dial import DialError, Origin
 from magneto_serge.proxy.tunnel import join
+from magneto_serge.wire.events import RequestReceived
+from magneto_serge.wire.targets import parse_authority
 
 if TYPE_CHECKING:
+    from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.server import ProxyServer
 
 # RFC 9112 §3, §3.2: a request line, whole or as far as it has come.
@@ -38,8 +41,24 @@ class Caught(NamedTuple):
     user: str | None
 
 
+# What a child of this process, which cannot tell us of its source ports, adds to its CONNECT.
+CAUGHT_FIELD = b"magneto-caught"
+
+
 class CaughtClient(ConnectedClient):
     """A caught connection before its first byte."""
+
+    _established = b""  # nobody has asked for anything
+
+    @classmethod
+    def take_over(cls, client: ClientConnection, head: RequestReceived, user: str | None) -> None:
+        """Answer the CONNECT of a forked child; raises ClientProtocolError for a bad target."""
+        authority = parse_authority(head.target, None)
+        caught = cls(client.server, authority.host, authority.port, user)
+        client.server.dismiss(client)
+        client.transport.set_protocol(caught)
+        client.transport.write(ESTABLISHED)
+        caught.connection_made(client.transport)
 
     def __init__(self, server: ProxyServer, host: str, port: int, user: str | None) -> None:
         super().__init__(server, host, port, user)
@@ -50,7 +69,6 @@ class CaughtClient(ConnectedClient):
         super().connection_made(transport)
         session = self.server.session_for(self.user)
         if session is not None and session.ignores(self._host, self._port):
-            self._established = b""
             self.leave_alone()
         elif self._host == self.server.host and self._port == self.server.port:
             pass
@@ -76,7 +94,6 @@ class CaughtClient(ConnectedClient):
             super().data_received(said)
         elif not _REQUEST_LINE.fullmatch(said):
             self._early += said
-            self._established = b""
             self.leave_alone()
         elif _TO_A_PROXY.match(said):
             self._continue_as(self.server.client_for(None, self.user), said)

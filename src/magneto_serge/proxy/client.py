@@ -19,6 +19,7 @@ from magneto_serge.errors import ClientProtocolError
 from magneto_serge.messages import Failure, FieldLine, Headers, Request
 from magneto_serge.proxy import answers, refusals
 from magneto_serge.proxy.addressing import Addressing
+from magneto_serge.proxy.caught import CAUGHT_FIELD, CaughtClient
 from magneto_serge.proxy.connect import (
     ConnectedClient,
     h2_preface_refusal,
@@ -50,6 +51,7 @@ from magneto_serge.wire.events import (
     RequestReceived,
     StreamEnded,
 )
+from magneto_serge.wire.fields import first
 from magneto_serge.wire.http1 import RequestParser
 from magneto_serge.wire.serialize import CONTINUE
 
@@ -414,7 +416,8 @@ class ClientConnection(Patient):
         if self.server.session_for(self.user) is None:
             self._refuse_session(head)
         else:
-            ConnectedClient.take_over(self, head, self.user)
+            kind = ConnectedClient if first(head.fields, CAUGHT_FIELD) is None else CaughtClient
+            kind.take_over(self, head, self.user)
 
     # --- answers -----------------------------------------------------------------------------
 

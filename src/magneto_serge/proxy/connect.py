@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("magneto_serge.proxy")
 
-_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 TLS_HANDSHAKE = 0x16
 _TLS_INTERNAL_ERROR = b"\x15\x03\x03\x00\x02\x02\x50"  # RFC 8446 §6: alert, fatal, internal_error
 
@@ -51,7 +51,7 @@ class ConnectedClient(asyncio.Protocol):
     """A client's connection between its CONNECT and the first byte of what follows."""
 
     busy = False
-    _established = _ESTABLISHED
+    _established = ESTABLISHED
 
     def __init__(self, server: ProxyServer, host: str, port: int, user: str | None) -> None:
         self.server = server
@@ -79,7 +79,7 @@ class ConnectedClient(asyncio.Protocol):
         if session is not None and session.ignores(authority.host, authority.port):
             connected.leave_alone()
         else:
-            transport.write(_ESTABLISHED)
+            transport.write(ESTABLISHED)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Enter the books."""
