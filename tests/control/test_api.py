@@ -81,6 +81,22 @@ def test_life_of_a_session(api: ControlApi, proxy: MagnetoProxy) -> None:
     assert proxy.sessions == []
 
 
+def test_drifts_are_told(api: ControlApi, proxy: MagnetoProxy) -> None:
+    """Of a session that verifies; its settings say what counts."""
+    asked = {"cassette": "tape", "mode": "verify", "settings": {"verify_shape_only": True}}
+    status, session = ask(api, "POST", "sessions", asked)
+    assert (status, session["mode"], session["drifts"]) == (201, "verify", [])
+    [opened] = proxy.sessions
+    assert opened.replay.sink is not None
+    opened.replay.sink.record(
+        Interaction(Request("GET", "http", "api.test", 80, "/"), Response(404))
+    )
+    _, ended = ask(api, "DELETE", f"sessions/{session['key']}")
+    assert ended["drifts"] == [
+        "#1 GET http://api.test/: changed\n  response.status: recorded '200', now '404'"
+    ]
+
+
 def test_session_is_forgotten(api: ControlApi) -> None:
     """What was recorded need not be saved."""
     ask(api, "POST", "sessions", {"cassette": "new", "mode": "record", "key": "k"})

@@ -60,6 +60,8 @@ SETTINGS = frozenset(
         "repeats",
         "unplayed",
         "latency",
+        "verify_headers",
+        "verify_shape_only",
     )
 )
 
@@ -192,6 +194,7 @@ def _session(session: CassetteSession) -> dict[str, Any]:
         "replayed": sum(counts),
         "unplayed": [number for number, count in enumerate(counts, 1) if not count],
         "misses": [miss.explain() for miss in session.misses],
+        "drifts": [drift.explain() for drift in session.drifts] if session.verifies else [],
     }
 
 
