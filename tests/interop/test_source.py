@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def source(folder: Path, content: bytes) -> Source:
         b"a:\n- b\n",
         b'"a": ["b"]',
         gzip.compress(b'{"a": ["b"]}', mtime=0),
+        zlib.compress(b'{"a": ["b"]}'),
+        zlib.compress(b"a:\n- b\n", 9),
     ],
 )
 def test_documents(content: bytes, tmp_path: Path) -> None:
@@ -66,6 +69,16 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "LARGEST", 3)
     with pytest.raises(CassetteError, match="more than"):
         source(tmp_path, b"1234").document  # noqa: B018
+
+
+def test_a_small_file_is_not_a_large_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it expands to is bounded, and text that begins with an x is text."""
+    packed = zlib.compress(b'["' + b"a" * 5000 + b'"]')
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    with pytest.raises(CassetteError, match="expands"):
+        source(tmp_path, packed).document  # noqa: B018
+    assert source(tmp_path, b"x\x9c: a").data == b"x\x9c: a"
+    assert source(tmp_path, b"x^: a").document == {"x^": "a"}
 
 
 def test_fragments_are_remarked(tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_base64_scalars_are_bytes(tag: str) -> None:
             "- !!python/tuple [https, h, /p, q=1, '']",
             "https://h/p?q=1",
         ),
+        (
+            "!ruby/hash-with-ivars:Parameters\nelements: {a: b}\nivars: {}",
+            {"a": "b"},
+        ),
+        ("!ruby/array:Hashie::Array\ninternal: [a]\nivars: {}", ["a"]),
+        ("!ruby/string:SafeBuffer\nstr: a", "a"),
+        ("!ruby/hash:HashWithIndifferentAccess {a: b}", {"a": "b"}),
         ("!!python/object/apply:builtins.bytearray ['a\xff', latin-1]", b"a\xff"),
         ("!!python/object/apply:collections.deque\nlistitems: [!!binary YQ==]", [b"a"]),
         (

@@ -18,7 +18,7 @@ from magneto_serge.storage.names import BODIES_SUFFIX, MAX_NAME, canonical_name
 # What recordings are called. Files with other suffixes are none, unless they are named one by one.
 SUFFIXES = frozenset(
     (".yaml", ".yml", ".json", ".json5", ".har", ".mitm", ".mitmproxy", ".flow", ".flows", ".dump",
-     ".vcr", ".cassette", ".tape", ".msgpack")
+     ".vcr", ".zz", ".cassette", ".tape", ".msgpack")
 )  # fmt: skip
 _PACKED = (".gz", ".zst")
 _UNPORTABLE = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|\ud800-\udfff]')

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Source:
         with self._opened() as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
                 raise CassetteError(f"it has more than {LARGEST >> 20} MiB.")
-            data = unpacked(self.path, file.read())
+            data = _inflated(unpacked(self.path, file.read()))
         return data.removeprefix(_BOM)
 
     @cached_property
@@ -128,6 +129,24 @@ class Source:
         from .yaml_data import load
 
         return load(data, self.remarks)
+
+
+def _inflated(data: bytes) -> bytes:
+    """Return what a zlib stream holds (VCR's ``:compressed`` cassettes), or ``data`` if it is none.
+
+    RFC 1950 §2.2: CMF and FLG, read as a number, are a multiple of 31; method 8. That is also what
+    ``x``, and a fitting character, at the beginning of a text are.
+    """
+    if data[:1] != b"x" or int.from_bytes(data[:2], "big") % 31:
+        return data
+    decoder = zlib.decompressobj()
+    try:
+        content = decoder.decompress(data, LARGEST + 1)
+    except zlib.error:
+        return data
+    if len(content) > LARGEST:
+        raise CassetteError(f"it expands to more than {LARGEST >> 20} MiB.")
+    return content if decoder.eof else data
 
 
 def _json(data: bytes) -> Any:

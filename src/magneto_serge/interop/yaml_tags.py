@@ -15,11 +15,12 @@ from urllib.parse import urlunsplit
 
 _PYTHON = "tag:yaml.org,2002:python/"
 _STANDARD = "tag:yaml.org,2002:"
+_RUBY = ("!ruby/", "!str", "tag:ruby.yaml.org,2002:", "!map:", "!seq:")
 
 
 def is_known(tag: str) -> bool:
     """Tell whether a tag is one whose data is understood."""
-    if tag == "!" or tag.startswith(("!ruby/", "tag:ruby.yaml.org,2002:", "!map:", "!seq:")):
+    if tag == "!" or tag.startswith(_RUBY):
         return True
     if tag.startswith(_PYTHON):
         form, _, path = tag.removeprefix(_PYTHON).partition(":")
@@ -34,9 +35,17 @@ def interpreted(tag: str, value: Any) -> Any:
     if tag in (_STANDARD + "omap", _STANDARD + "pairs"):
         return _mapping(value)
     if not tag.startswith(_PYTHON):
-        return value
+        return _of_ruby(value) if tag.startswith(_RUBY) else value
     meaning = _MEANINGS.get(_type(tag.removeprefix(_PYTHON).partition(":")[2]))
     return value if meaning is None else meaning(value)
+
+
+def _of_ruby(value: Any) -> Any:
+    """Return what Psych keeps apart from an object's own variables: hash, array or string."""
+    for part in ("elements", "internal", "str"):
+        if isinstance(value, dict) and part in value and set(value) <= {part, "ivars"}:
+            return value[part]
+    return value
 
 
 def _type(path: str) -> str:
