@@ -297,7 +297,7 @@ class CassetteSession:
         saved = self._end(recorder)
         if self.settings.play_report is not None and not self._reported:
             self._reported = True
-            self._report_plays(recorder.count if recorder is not None else 0)
+            self._report_plays(0 if recorder is None or saved is None else recorder.count)
         return saved
 
     def _tell_unplayed(self) -> None:
@@ -327,6 +327,7 @@ class CassetteSession:
             if recorder is not None and self._renewing and not recorder.answered:
                 log.warning("Nobody answered: cassette %r stays as it is", self.replay.name)
                 recorder.abort()
+                self._door.uncount(recorder.count)
                 return None
             return None if recorder is None else recorder.finish(replace=self._replace)
         finally:

@@ -263,8 +263,9 @@ def test_a_stale_cassette_is_recorded_anew(
         assert fetch(url) == b"1"
     assert "days old" in caplog.text
     origin.stop()
-    with use_cassette("then", **settings), httpx.Client() as client:
+    with use_cassette("then", **settings) as proxy, httpx.Client() as client:
         assert client.get(url).status_code == 502
+    assert proxy.stats.recorded == 0
     assert "Nobody answered: cassette 'then' stays as it is" in caplog.text
     assert path.read_bytes() == old
     origin.start()
