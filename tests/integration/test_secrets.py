@@ -121,6 +121,30 @@ def test_a_login_is_recorded_without_its_secrets_and_replays(
         assert not proxy.misses
 
 
+@pytest.mark.parametrize("format", ["json", "msgpack.zst"])
+def test_a_large_upload_with_a_secret_replays(make_origin: MakeOrigin, format: str) -> None:
+    """Its digest on the disk is of the placeholder, and the client has a secret of its own."""
+    origin = make_origin()
+    url = origin.on("/upload", response(b"taken"))
+
+    def upload(proxy: MagnetoProxy, password: str, lines: bytes = LINES) -> int:
+        body = lines + b'{"password":"%s"}' % password.encode()
+        with httpx.Client(proxy=proxy.url, trust_env=False) as client:
+            return client.post(url, content=body).status_code
+
+    with MagnetoProxy(
+        "cassettes", port=0, mode=Mode.RECORD, format=format, memory_limit=100_000
+    ) as proxy:
+        proxy.start_recording("up")
+        assert upload(proxy, PASSWORD) == 200
+    origin.stop()
+    assert PASSWORD.encode() not in on_the_disk()
+    with MagnetoProxy("cassettes", port=0, mode=Mode.REPLAY, memory_limit=100_000) as proxy:
+        proxy.replay("up")
+        assert upload(proxy, "another-password") == 200
+        assert upload(proxy, PASSWORD, LINES[1:]) == 502
+
+
 def test_the_recordings_of_two_users_stay_apart(make_origin: MakeOrigin) -> None:
     """Who sends a key of their own gets what was recorded for one user, and always for that one."""
     origin = make_origin()

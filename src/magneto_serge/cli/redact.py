@@ -17,7 +17,14 @@ from typing import TypeVar
 import click
 import msgspec
 
-from magneto_serge.messages import FileBody, Interaction, Request, Response
+from magneto_serge.messages import (
+    FieldLine,
+    FileBody,
+    Interaction,
+    Request,
+    Response,
+    WebSocketMessage,
+)
 from magneto_serge.replay.secrets.bodies import Form
 from magneto_serge.replay.secrets.known import highest_number
 from magneto_serge.replay.secrets.redactor import Redactor
@@ -33,6 +40,7 @@ from .progress import tracked
 from .units import count
 
 _PIECE = 1024 * 1024  # bytes
+_BINARY = ((b"content-type", b"application/octet-stream"),)
 
 M = TypeVar("M", Request, Response)
 
@@ -130,17 +138,39 @@ class _Cleaning:
         request, response = self._rewritten(interaction.request), interaction.response
         if response is not None:
             response = self._rewritten(response)
-        if request is interaction.request and response is interaction.response:
+        conversation = interaction.websocket
+        if conversation is not None:
+            said = [self._said(each) for each in conversation.messages]
+            conversation = msgspec.structs.replace(conversation, messages=said)
+        if (
+            request is interaction.request
+            and response is interaction.response
+            and conversation == interaction.websocket
+        ):
             return interaction
-        return msgspec.structs.replace(interaction, request=request, response=response)
+        return msgspec.structs.replace(
+            interaction, request=request, response=response, websocket=conversation
+        )
 
     def _rewritten(self, message: M) -> M:
         body = message.body
         if not isinstance(body, FileBody):
             return message
+        new = self._redacted(body, message.headers.raw)
+        return message if new is body else msgspec.structs.replace(message, body=new)
+
+    def _said(self, message: WebSocketMessage) -> WebSocketMessage:
+        if not isinstance(message.data, FileBody):
+            return message
+        fields = () if message.kind == "text" else _BINARY
+        new = self._redacted(message.data, fields)
+        return message if new is message.data else msgspec.structs.replace(message, data=new)
+
+    def _redacted(self, body: FileBody, fields: tuple[FieldLine, ...]) -> FileBody:
+        """Return the body, redacted in a file of its own; itself where nothing is secret."""
         unfinished: set[BodySink] = set()
         new = FileBody(self._workshop / str(next(self._files)), body.size, "")
-        sink = RedactedSink(new, unfinished, self._redactor, message.headers.raw)
+        sink = RedactedSink(new, unfinished, self._redactor, fields)
         try:
             with body.path.open("rb") as file:
                 while piece := file.read(_PIECE):
@@ -150,5 +180,5 @@ class _Cleaning:
             sink.close()
         if new.sha256 == body.sha256:
             new.path.unlink()
-            return message
-        return msgspec.structs.replace(message, body=new)
+            return body
+        return new

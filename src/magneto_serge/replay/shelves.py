@@ -233,8 +233,8 @@ class Shelves:
 
     def _recording(self, interaction: Interaction, number: int) -> Recording:
         seen = None if self._secrets is None else self._secrets.scan(interaction.request)
-        if seen is not None and not seen.values and not seen.credentialed:
-            seen = None
+        if seen is not None and not (seen.values or seen.credentialed):
+            seen = None if seen.neutral is interaction.request else seen
         return Recording(interaction, number + 1, seen)
 
     def _recording_at(self, number: int) -> Recording:

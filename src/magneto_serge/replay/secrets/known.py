@@ -13,8 +13,8 @@ from magneto_serge.messages import Body, FileBody, Headers, Interaction
 
 from .bodies import Form, Opened
 from .placeholders import highest_in
+from .report import contents
 
-_BLOCK = 1024 * 1024  # bytes
 _OVERLAP = 1024  # bytes: the longest placeholder, and more
 _MARKS = (b"REDACTED-", b"UkVEQUNURUQt", b"5ec2e700-", b"eyJhbGciOiJIUzI1NiIsImtpZCI6IlJFREFDVEVE")
 _BEFORE, _LONGEST = 32, 256  # bytes of a placeholder before its mark, and from there on
@@ -53,16 +53,20 @@ def _texts(interaction: Interaction) -> Iterator[bytes]:
             yield from _contents(Headers(), said.data)
 
 
+def highest_in_file(body: FileBody, headers: Headers) -> int:
+    """Return the highest number in a side file; 0 where there is none. Raises OSError."""
+    return max(map(highest_of, _blocks(body, headers)), default=0)
+
+
 def _contents(headers: Headers, body: Body) -> Iterator[bytes]:
     if isinstance(body, FileBody):
-        yield from _blocks(body)
+        yield from _blocks(body, headers)
     elif body:
         yield Opened(Form(headers), body).content
 
 
-def _blocks(body: FileBody) -> Iterator[bytes]:
+def _blocks(body: FileBody, headers: Headers) -> Iterator[bytes]:
     tail = b""
-    with body.path.open("rb") as file:
-        while data := file.read(_BLOCK):
-            yield tail + data
-            tail = data[-_OVERLAP:]
+    for data in contents(body, Form(headers)):
+        yield tail + data
+        tail = (tail + data)[-_OVERLAP:]

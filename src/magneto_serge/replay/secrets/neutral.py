@@ -28,6 +28,11 @@ def neutral_of(request: Request) -> Request:
     target, body = request.target, request.body
     if any(mark in target for mark in _MARKS):
         return _rules().scan(request).neutral
-    if body and not isinstance(body, FileBody) and any(mark in body for mark in _BYTES):
+    if isinstance(body, FileBody):
+        from .known import highest_in_file
+
+        marked = highest_in_file(body, request.headers)
+        return _rules().scan(request).neutral if marked else request
+    if body and any(mark in body for mark in _BYTES):
         return _rules().scan(request).neutral
     return request

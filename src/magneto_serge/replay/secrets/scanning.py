@@ -20,6 +20,7 @@ from .bindings import Seen, Value
 from .fields import FieldKind, is_credential, is_session_cookie, kind_of_field
 from .finder import Allowed, Expression, Finder, Names, includes
 from .finds import Find, replaced
+from .large import neutral_file
 from .names import plain
 from .placeholders import MARKER, Look, canonical
 from .registry import FindSecrets
@@ -58,9 +59,13 @@ class Scanner:
             log.exception("a function that finds secrets failed: this request is taken as it is")
             return Seen(request, credentials, self.credentialed(request.headers))
         neutral = request
+        if isinstance(request.body, FileBody):
+            body = neutral_file(request.body, request.headers, self.finder)
+            if body is not request.body:
+                neutral = msgspec.structs.replace(request, body=body)
         if finds:
             told = _neutral(target, finds).decode(errors="surrogatepass")
-            neutral = msgspec.structs.replace(request, target=told)
+            neutral = msgspec.structs.replace(neutral, target=told)
         if in_body:
             neutral = msgspec.structs.replace(neutral, body=_neutral(content, in_body))
         values = (*credentials, *_values("target", finds), *_values("body", in_body))
