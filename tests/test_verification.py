@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from magneto_serge.messages import (
     Request,
     Response,
 )
+from magneto_serge.proxy.resend import Resend
 from magneto_serge.replay.conditions import conditions
 from magneto_serge.replay.drift import DriftRules, Outcome
 from magneto_serge.replay.rewrite_rules import rewriter
@@ -172,3 +174,56 @@ def test_what_is_rewritten_for_the_server_is_sent_so() -> None:
     assert step.request is not None
     assert (step.request.host, step.request.port) == ("c.test", 81)
     assert step.request.headers["x-env"] == "test"
+
+
+@pytest.mark.parametrize("prepared", [None, exchange()])
+def test_an_answer_is_prepared_as_if_it_were_recorded(
+    prepared: Interaction | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a hook would not record is not compared."""
+
+    async def run(_: Resend, seconds: float) -> Interaction:
+        assert seconds == 30.0
+        return Interaction(exchange().request, Response(500))
+
+    monkeypatch.setattr(Resend, "run", run)
+    made = Verification(
+        [exchange()], Settings(), Sending(), DriftRules(), prepare=lambda _: prepared
+    )
+    (verdict,) = made
+    assert verdict.outcome is (Outcome.SKIPPED if prepared is None else Outcome.SAME)
+
+
+def test_findings_are_in_the_order_of_the_cassette(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are under way, and whichever ends first; never more than asked for."""
+    under_way: list[int] = []
+
+    async def run(resend: Resend, seconds: float) -> Interaction:
+        number = int(resend._request.target[1:])
+        under_way.append(number)
+        assert len(under_way) <= 3
+        for _ in range(50 - number):  # the later, the quicker
+            await asyncio.sleep(0)
+        under_way.remove(number)
+        return exchange("GET", f"/{number}")
+
+    monkeypatch.setattr(Resend, "run", run)
+    made = verification(*(exchange("GET", f"/{n}") for n in range(1, 40)), concurrency=3)
+    assert [(each.number, each.outcome) for each in made] == [
+        (n, Outcome.SAME) for n in range(1, 40)
+    ]
+
+
+def test_whoever_stops_looking_stops_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way is given up."""
+
+    async def run(resend: Resend, seconds: float) -> Interaction:
+        if resend._request.target == "/1":
+            return exchange("GET", "/1")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(Resend, "run", run)
+    findings = iter(verification(*(exchange("GET", f"/{n}") for n in (1, 2, 3))))
+    assert next(findings).number == 1
+    findings.close()  # type: ignore[attr-defined]  # it is a generator

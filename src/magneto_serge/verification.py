@@ -221,7 +221,7 @@ class Verification:
         try:
             prepared = live if self._prepare is None else self._prepare(live)
             if prepared is None:
-                return _skipped(step, "A filter or a hook would not record its answer")
+                return _skipped(step, "A hook would not record its answer")
             return judge(step.recorded, step.number, prepared, self._rules)
         finally:
             if live.response is not None:
