@@ -28,9 +28,9 @@ def raw_deflate(content: bytes, level: int = 6) -> bytes:
 
 
 def streamed_gzip(content: bytes) -> bytes:
-    """Compress as a server does that flushes after each piece."""
+    """Compress as hardly a server does: flushing so that each piece can be read alone."""
     encoder = zlib.compressobj(6, wbits=31)
-    flushed = encoder.compress(content[:100]) + encoder.flush(zlib.Z_SYNC_FLUSH)
+    flushed = encoder.compress(content[:100]) + encoder.flush(zlib.Z_FULL_FLUSH)
     return flushed + encoder.compress(content[100:]) + encoder.flush()
 
 
@@ -163,3 +163,40 @@ def test_impossible_parameters(name: CodingName) -> None:
     """Parameters that the library refuses are a ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         encode(TEXT, Coding(name, level=22))
+
+
+def events(count: int) -> list[bytes]:
+    """Return events as LLM APIs send them."""
+    return [b'data: {"choices":[{"delta":{"content":"word %d"}}]}\n\n' % n for n in range(count)]
+
+
+@pytest.mark.parametrize("level", [1, 6, 9])
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+def test_flushed_stream_is_reproduced(level: int, wbits: int) -> None:
+    """What a server compressed and flushed event by event comes back byte for byte."""
+    encoder = zlib.compressobj(level, wbits=wbits)
+    pieces = [encoder.compress(each) + encoder.flush(zlib.Z_SYNC_FLUSH) for each in events(50)]
+    data = b"".join(pieces) + encoder.flush()
+    content = b"".join(events(50))
+    name: CodingName = "gzip" if wbits == 31 else "deflate"
+    assert decode(name, data, LIMIT) == content
+    coding = find(name, data, content)
+    assert coding is not None
+    assert len(coding.flushed) == 50
+    assert encode(content, coding) == data
+
+
+@given(st.lists(st.integers(0, 300), max_size=10), st.binary(max_size=200))
+def test_places_to_flush_lose_nothing(places: list[int], content: bytes) -> None:
+    """Whatever a cassette says of flushing, the content is all there, once."""
+    data = encode(content, Coding("gzip", 6, flushed=tuple(places)))
+    assert decode("gzip", data, LIMIT) == content
+
+
+def test_marks_by_chance_are_no_flushes() -> None:
+    """Bytes that look like a flush, and are none, give no parameters: the body is kept as it is."""
+    content = bytes(range(256)) * 3 + b"\x00\x00\xff\xff" * 10
+    encoder = zlib.compressobj(0, wbits=31)  # stored: the content stands there as it is
+    data = encoder.compress(content) + encoder.flush()
+    assert find("gzip", data, content) is None
+    assert decode("gzip", data, LIMIT) == content

@@ -38,6 +38,8 @@ SEARCHABLE = 1024 * 1024  # bytes of encoded body; finding parameters for more i
 _GZIP_HEAD = struct.Struct("<3sBIBB")  # magic and method, flags, mtime, xfl, os (RFC 1952 §2.3)
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_TAIL = struct.Struct("<II")  # CRC-32, size modulo 2^32
+_FLUSHED = b"\x00\x00\xff\xff"  # the length of an empty stored block, and its complement
+_FLUSHES = 65_536  # looked for; an event stream has one for each event
 _STEP = 64 * 1024  # bytes compressed before comparing
 _SMALL_STEP = 1024  # bytes given to decoders that cannot bound their output themselves
 _ZSTD_WINDOW = 8 * 1024 * 1024  # RFC 9659 §3: the most that a "zstd" content coding may ask for
@@ -51,6 +53,8 @@ class Coding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ``level`` is the library's own scale (None: ours, the bytes need not be the recorded ones);
     ``memory`` zlib's memLevel; ``raw`` a ``deflate`` without its zlib wrapper (RFC 9110 §8.4.1.2
     notes that some senders do so); ``mtime``, ``xfl`` and ``os`` are fields of the gzip header.
+    ``flushed`` are the places in the content at which a gzip or deflate stream was flushed, so that
+    its reader had everything up to there: that is how event streams are compressed.
     """
 
     name: CodingName
@@ -60,6 +64,7 @@ class Coding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     mtime: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] = 0
     xfl: Annotated[int, Meta(ge=0, le=255)] = 0
     os: Annotated[int, Meta(ge=0, le=255)] = 255
+    flushed: tuple[Annotated[int, Meta(ge=0)], ...] = ()
 
 
 def coding_of(headers: Headers) -> CodingName | None:
@@ -121,17 +126,37 @@ def _find_gzip(data: bytes, content: bytes) -> Iterator[Coding]:
     _, flags, mtime, xfl, os = _GZIP_HEAD.unpack_from(data)
     if flags:
         return  # a file name, a comment or extra fields: not what a server sends
+    flushed = _flushed(data, 16 + zlib.MAX_WBITS)
     for level, memory in _zlib_candidates(best=xfl == 2, fast=xfl == 4):
-        if _starts_alike(data, _GZIP_HEAD.size, content, level, memory, -zlib.MAX_WBITS):
-            yield Coding("gzip", level, memory, mtime=mtime, xfl=xfl, os=os)
+        coding = Coding("gzip", level, memory, mtime=mtime, xfl=xfl, os=os, flushed=flushed)
+        if _starts_alike(data, _GZIP_HEAD.size, content, coding, -zlib.MAX_WBITS):
+            yield coding
 
 
 def _find_deflate(data: bytes, content: bytes) -> Iterator[Coding]:
     raw = _is_raw(data)
     wbits = -zlib.MAX_WBITS if raw else zlib.MAX_WBITS
+    flushed = _flushed(data, wbits)
     for level, memory in _zlib_candidates():
-        if _starts_alike(data, 0, content, level, memory, wbits):
-            yield Coding("deflate", level, memory, raw)
+        coding = Coding("deflate", level, memory, raw, flushed=flushed)
+        if _starts_alike(data, 0, content, coding, wbits):
+            yield coding
+
+
+def _flushed(data: bytes, wbits: int) -> tuple[int, ...]:
+    """Return the places in the content at which the encoder seems to have been flushed.
+
+    Z_SYNC_FLUSH leaves an empty stored block (RFC 1951 §3.2.4). The same bytes may stand there by
+    chance; then nothing is reproduced, and that is noticed.
+    """
+    places: list[int] = []
+    decoder, at, size = zlib.decompressobj(wbits), 0, 0
+    while (mark := data.find(_FLUSHED, at)) >= 0 and len(places) < _FLUSHES:
+        end = mark + len(_FLUSHED)
+        size += len(decoder.decompress(data[at:end]))
+        places.append(size)
+        at = end
+    return tuple(places)
 
 
 def _is_raw(data: bytes) -> bool:
@@ -147,22 +172,35 @@ def _zlib_candidates(*, best: bool = False, fast: bool = False) -> list[tuple[in
     return sorted(candidates) if fast else candidates
 
 
-def _starts_alike(
-    data: bytes, start: int, content: bytes, level: int, memory: int, wbits: int
-) -> bool:
+def _starts_alike(data: bytes, start: int, content: bytes, coding: Coding, wbits: int) -> bool:
     """Tell whether compressing gives ``data`` from ``start`` on, stopping at the first mismatch."""
-    encoder = zlib.compressobj(level, zlib.DEFLATED, wbits, memory)
-    for offset in range(0, len(content), _STEP):
-        piece = encoder.compress(content[offset : offset + _STEP])
+    for piece in _deflated(content, coding, wbits):
         if not data.startswith(piece, start):
             return False
         start += len(piece)
-    return data.startswith(encoder.flush(), start)
+    return True
 
 
 def _deflate(content: bytes, coding: Coding, wbits: int) -> bytes:
+    return b"".join(_deflated(content, coding, wbits))
+
+
+def _deflated(content: bytes, coding: Coding, wbits: int) -> Iterator[bytes]:
+    """Yield the compressed content; a place to flush beyond it, or out of order, is passed over."""
     encoder = zlib.compressobj(_level(coding), zlib.DEFLATED, wbits, coding.memory)
-    return encoder.compress(content) + encoder.flush()
+    at = 0
+    for place in coding.flushed:
+        end = max(at, min(place, len(content)))
+        yield from _compressed(encoder, content, at, end)
+        yield encoder.flush(zlib.Z_SYNC_FLUSH)
+        at = end
+    yield from _compressed(encoder, content, at, len(content))
+    yield encoder.flush()
+
+
+def _compressed(encoder: zlib._Compress, content: bytes, start: int, end: int) -> Iterator[bytes]:
+    for offset in range(start, end, _STEP):
+        yield encoder.compress(content[offset : min(offset + _STEP, end)])
 
 
 def _encode_gzip(content: bytes, coding: Coding) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import statistics
 import threading
@@ -92,6 +93,17 @@ def test_client_hears_a_stream_again(
     assert text == "".join(text for text, _ in live)
     if name != "curl":
         check_time(live, replayed)
+
+
+def test_compressed_stream_is_readable(plain_door: Door, plain_take: Take) -> None:
+    """The events of a compressed stream stand in the cassette as lines, and replay to the byte."""
+    put_streams(plain_door.origin)
+    live = plain_door.ask("/gzip")
+    plain_take.replay()
+    assert plain_take.path is not None
+    (only,) = json.loads(plain_take.path.read_text())["interactions"]
+    assert only["response"]["body"]["lines"][::2] == [e.decode()[:-1] for e in EVENTS]
+    assert plain_door.ask("/gzip").seen == live.seen
 
 
 @pytest.mark.needs("node")
