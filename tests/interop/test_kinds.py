@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.interop.kinds import KINDS, UnknownKindError
+from magneto_serge.interop.kinds import KINDS, UnknownKindError, detect
+from magneto_serge.interop.remarks import Remarks
+from magneto_serge.interop.source import Source
+from magneto_serge.storage.store import CassetteStore
 
 from .files import take
 
@@ -25,6 +28,17 @@ def test_what_is_no_recording(content: Any, tmp_path: Path) -> None:
     """It is said to be none, not read as an empty one."""
     with pytest.raises(UnknownKindError, match="vcrpy"):
         take(tmp_path, content)
+
+
+def test_a_cassette_of_ours(tmp_path: Path) -> None:
+    """It is said to be one, in either family of formats."""
+    for name in ("a.json", "b.msgpack"):
+        CassetteStore(tmp_path).save(name, [])
+        with pytest.raises(UnknownKindError, match="already"):
+            detect(Source(tmp_path / name, Remarks()))
+    held = [{"kind": "http", "request": {}, "response": {}}]
+    with pytest.raises(UnknownKindError, match="already"):
+        take(tmp_path, {"version": "2", "interactions": held})
 
 
 def test_a_kind_can_be_forced(tmp_path: Path) -> None:

@@ -86,10 +86,29 @@ def detect(source: Source) -> Kind:
 
     Raises UnknownKindError where it is none, CassetteError where the file cannot be read.
     """
+    if _is_ours(source):
+        raise UnknownKindError("it is a cassette already; magneto convert changes its format.")
     for kind in KINDS.values():
         if kind.importer.recognises(source):
             return kind
     raise UnknownKindError(f"it is no recording of a kind that is known ({', '.join(KINDS)}).")
+
+
+def _is_ours(source: Source) -> bool:
+    if source.begins.startswith(b"magneto"):
+        return True
+    document = source.document
+    if not isinstance(document, dict) or document.get("version") != "2":
+        return False
+    held = document.get("interactions")
+    return (
+        isinstance(held, list)
+        and all(
+            isinstance(each, dict) and each.get("kind") in ("http", "failure", "websocket")
+            for each in held
+        )
+        and (bool(held) or "recorded_by" in document)
+    )
 
 
 def read(path: Path, remarks: Remarks, kind: str | None = None) -> list[Interaction]:
