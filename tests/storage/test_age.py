@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
@@ -85,3 +86,18 @@ def test_a_damaged_container_says_so(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(CassetteError, match="byte"):
         newest(path)
+
+
+def test_a_long_conversation_began_with_its_handshake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frame has that, and where the messages are."""
+    path = record(CassetteStore(tmp_path, format="msgpack"), "x", at(1e9))
+    content = container_read.Container.content
+
+    def talk(container: container_read.Container, offset: int, kind: int) -> bytes:
+        handshake = msgspec.msgpack.decode(content(container, offset, kind))
+        return msgspec.msgpack.encode((handshake, 3, [8, 16]))
+
+    monkeypatch.setattr(container_read.Container, "content", talk)
+    assert newest(path) == 1e9

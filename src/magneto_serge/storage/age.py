@@ -16,7 +16,7 @@ import msgspec
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
 
-from .container import INTERACTION, MAGIC, REMEDY
+from .container import FRAME, MAGIC, REMEDY
 from .faults import damaged, decode_json
 from .json_read import seconds
 from .json_shapes import EPOCH
@@ -41,7 +41,8 @@ class _Started(msgspec.Struct):
 
 
 _json = msgspec.json.Decoder(_Times)
-_binary = msgspec.msgpack.Decoder(_Started)
+# A frame has an interaction, or that of a long conversation and where its messages are.
+_binary = msgspec.msgpack.Decoder(_Started | tuple[_Started, int, list[int]])
 
 
 def newest(path: Path, looked_at: int | None = LOOKED_AT) -> float | None:
@@ -82,8 +83,10 @@ def _of_container(path: Path, looked_at: int | None, data: memoryview | None = N
 
 def _started(container: Container, number: int) -> float:
     offset = container.place(number)
+    kind = FRAME.unpack_from(container.buffer, offset)[2]
     try:
-        return _binary.decode(container.content(offset, INTERACTION)).started
+        found = _binary.decode(container.content(offset, kind))
+        return found.started if isinstance(found, _Started) else found[0].started
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         reason = f"not an interaction of this version ({error})"
         raise damaged(container.path, f"byte {offset}", reason, REMEDY) from error
