@@ -101,13 +101,13 @@ def find_miss(
         f"No recording in cassette {name!r} ({len(cassette)} interactions) matches.",
         recording(name),
         tuple(_nearest(seen.neutral, each, cassette) for each in near),
+        neutral=cassette.looks_for_secrets,
     )
 
 
 def _nearest(asked: Request, found: Recording, cassette: Shelves) -> Nearest:
     recorded, comparison = cassette.compared(found), cassette.rules.of(asked)
-    # Where secrets take part in matching (redact = off), they are still not for the log.
-    mine, theirs = without_secrets(asked), without_secrets(recorded)
+    mine, theirs = _for_the_log(asked, cassette), _for_the_log(recorded, cassette)
     unlike = differences(mine, theirs, comparison) or (_SECRET,)
     options = options_for(unlike, mine.target.partition("?")[0], comparison)
     return Nearest(
@@ -118,6 +118,11 @@ def _nearest(asked: Request, found: Recording, cassette: Shelves) -> Nearest:
         found.played,
         in_words(options) if options else "",
     )
+
+
+def _for_the_log(compared: Request, cassette: Shelves) -> Request:
+    """Return the request without its secrets, also where they are compared (`redact = off`)."""
+    return compared if cassette.looks_for_secrets else without_secrets(compared)
 
 
 _SECRET = Difference("a secret", "one", "another")
@@ -161,13 +166,13 @@ def _unsuitable(
         Nearest(
             each.number,
             asked.method,
-            masked_url(without_secrets(cassette.compared(each))),
+            masked_url(_for_the_log(cassette.compared(each), cassette)),
             (),
             each.played,
         )
         for each in chosen
     )
-    return _miss(asked, reason, remedy, near)
+    return _miss(asked, reason, remedy, near, neutral=cassette.looks_for_secrets)
 
 
 def unreadable(request: Request, error: MagnetoError) -> Miss:
@@ -181,13 +186,23 @@ def unreadable(request: Request, error: MagnetoError) -> Miss:
     )
 
 
-def _miss(request: Request, reason: str, remedy: str, nearest: tuple[Nearest, ...] = ()) -> Miss:
+def _miss(
+    request: Request,
+    reason: str,
+    remedy: str,
+    nearest: tuple[Nearest, ...] = (),
+    *,
+    neutral: bool = False,
+) -> Miss:
+    """Return a miss; ``neutral``: there is no secret in the request, but in its fields."""
     # Misses are kept by the thousand: their bodies are not.
-    shown = without_secrets(msgspec.structs.replace(request, body=b""))
-    shown.headers = Headers(
+    bare = msgspec.structs.replace(request, body=b"")
+    shown = bare if neutral else without_secrets(bare)
+    fields = Headers(
         (name, mask_field(name.decode("latin-1"), field_text(value)).encode())
         for name, value in request.headers.raw
     )
+    shown = msgspec.structs.replace(shown, headers=fields)
     return Miss(request.method, masked_url(shown), reason, remedy, nearest, shown)
 
 
@@ -242,7 +257,7 @@ def find_unplayed(cassette: Shelves, name: str, among: int | None = None) -> Unp
     lines = []
     for number in numbers[:_LISTED]:
         try:
-            request = without_secrets(cassette.compared(cassette.at(number)))
+            request = _for_the_log(cassette.compared(cassette.at(number)), cassette)
             lines.append(f"#{number} {request.method} {masked_url(request)}")
         except CassetteError as error:
             lines.append(f"#{number} cannot be read: {error}")

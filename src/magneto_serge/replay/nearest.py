@@ -6,7 +6,7 @@ exact distance is some microseconds of work, so it is computed for a thousand ca
 Those are found by searching one text in which all hosts and targets stand, line by line: the same
 target, the same path, the same folder, the same end; no look at each recording is taken for that.
 Where even one target has too many bodies, what differs in one place shares its first half or its
-second with what was asked.
+second with what was asked. What has to look at each recording does so in C, by ``map``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
+from operator import add, attrgetter
 
 from magneto_serge.messages import Body, Request
 
@@ -54,11 +55,11 @@ class Neighbours:
     def _candidates(self, asked: Request, most: int) -> Sequence[int]:
         target = asked.host + asked.target if self._hosts else asked.target
         path = target.partition("?")[0]
-        if self._all_lines().count(f"{target}\n") >= FEW:
+        if self._all_lines().count(target) >= FEW:
             return self._like_body(asked)
         if not self._ends:
-            self._text = "\n" + "".join(self._lines)
-            self._ends = list(accumulate(map(len, self._lines)))
+            self._text = "\n".join(("", *self._lines, ""))
+            self._ends = list(accumulate(map((1).__add__, map(len, self._lines))))
         found = self._some(f"\n{target}\n")
         if target != path:
             half = (len(path) + len(target)) // 2
@@ -79,10 +80,11 @@ class Neighbours:
         return list(found) or range(FEW)
 
     def _all_lines(self) -> list[str]:
-        if not self._lines and self._hosts:
-            self._lines = [f"{request.host}{request.target}\n" for request in self.requests]
-        elif not self._lines:
-            self._lines = [f"{request.target}\n" for request in self.requests]
+        if not self._lines:
+            targets = map(_target, self.requests)
+            self._lines = list(
+                map(add, map(_host, self.requests), targets) if self._hosts else targets
+            )
         return self._lines
 
     def _some(self, text: str) -> dict[int, None]:
@@ -98,27 +100,33 @@ class Neighbours:
             at = self._text.find(text, self._ends[line] if line < len(self._ends) else at + 1)
 
     def _like_body(self, asked: Request) -> list[int]:
-        body, target = asked.body, asked.target
+        body, target, requests = asked.body, asked.target, self.requests
         found: dict[int, None] = {}
         if type(body) is bytes and body:
             first, second = body[: len(body) // 2], body[len(body) // 2 :]
-            bodies = [request.body for request in self.requests]
-            starting = (
-                at
-                for at, each in enumerate(bodies)
-                if type(each) is bytes and each[: len(first)] == first
-            )
-            found |= dict.fromkeys(islice(starting, _FEW_BODIES))
-            ending = (
-                at
-                for at, each in enumerate(bodies)
-                if type(each) is bytes and each.endswith(second)
-            )
-            found |= dict.fromkeys(islice(ending, _FEW_BODIES))
-        if not found:
-            every = (at for at, each in enumerate(self.requests) if each.target == target)
-            found = dict.fromkeys(islice(every, _FEW_BODIES))
-        return list(found)
+            bodies = [each if type(each) is bytes else b"" for each in map(_body, requests)]
+            for answers in (
+                list(map(bytes.startswith, bodies, repeat(first))),
+                list(map(bytes.endswith, bodies, repeat(second))),
+            ):
+                found |= dict.fromkeys(islice(_true(answers), _FEW_BODIES))
+        near = [at for at in found if requests[at].target == target]
+        every = (at for at, each in enumerate(requests) if each.target == target)
+        return near or list(islice(every, _FEW_BODIES))
+
+
+_body, _host, _target = map(attrgetter, ("body", "host", "target"))
+
+
+def _true(answers: list[bool]) -> Iterator[int]:
+    """Yield where in a list the answer is yes, ascending."""
+    at = -1
+    try:
+        while True:
+            at = answers.index(True, at + 1)
+            yield at
+    except ValueError:
+        return
 
 
 def distance(asked: Request, recorded: Request, *, hosts: bool = True) -> float:

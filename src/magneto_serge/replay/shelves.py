@@ -210,6 +210,11 @@ class Shelves:
             return "credentials"
         return "" if self._bindings.admits(seen.values, recorded.values) else "another"
 
+    @property
+    def looks_for_secrets(self) -> bool:
+        """Whether requests are compared without their secrets."""
+        return self._secrets is not None
+
     def _scan(self, request: Request) -> Seen:
         return Seen(request) if self._secrets is None else self._secrets.scan(request)
 
@@ -383,7 +388,10 @@ class Shelves:
         neutral, hosts = self._scan(request).neutral, "host" in self.rules.of(request).parts.head
         if not self._stored:
             if self._neighbours is None or len(self._neighbours.requests) != len(self.recordings):
-                compared = [self.compared(each) for each in self.recordings]
+                compared = [
+                    each.interaction.request if each.seen is None else each.seen.neutral
+                    for each in self.recordings
+                ]
                 self._neighbours = Neighbours(compared, hosts=hosts)
             return [self.recordings[at] for at in self._neighbours.nearest(neutral, most)]
         candidates: list[Recording] = list(self.recordings)
