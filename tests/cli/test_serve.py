@@ -27,6 +27,8 @@ def test_the_status_line_counts_what_the_issue_is_about() -> None:
 def test_failures_are_counted_where_there_are_any() -> None:
     """A zero that never changes is noise."""
     assert "2 failed" in status_line(Stats(failed=2))
+    assert "1 fault injected" in status_line(Stats(faults=1))
+    assert "fault" not in status_line(Stats())
 
 
 def test_each_miss_is_explained_once_and_when_it_comes() -> None:

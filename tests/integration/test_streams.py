@@ -21,6 +21,7 @@ from magneto_serge.messages import Headers, Interaction, Request, Response
 from magneto_serge.storage.store import CassetteStore
 
 from . import faults, routes
+from .conftest import MakeOrigin, MakeProxy
 from .doors import Door, Take
 from .exchange import Exchange, Gate, Step, leave_body
 from .wire_client import WireClient
@@ -170,6 +171,38 @@ def test_answer_may_begin_before_the_request_has_ended(door: Door, take: Take) -
     converse()
     take.replay()
     converse()
+    assert door.proxy.misses == []
+
+
+@pytest.mark.parametrize("form", ["json", "msgpack", "msgpack.zst"])
+def test_conversation_replays_from_any_format(
+    form: str, make_origin: MakeOrigin, make_proxy: MakeProxy
+) -> None:
+    """Who had said what is in every format, and found in a cassette that is not read whole."""
+
+    def answer_each(exchange: Exchange) -> None:
+        exchange.send(exchange.stream.exactly(4)[::-1])
+
+    origin = make_origin()
+    head = routes.head(b"Content-Length: 8")
+    origin.on("/duplex", leave_body, head, answer_each, answer_each)
+    door = Door("absolute", make_proxy(format=form), origin)
+    take = Take(door.proxy, origin)
+    take.record()
+
+    def converse(first: bytes, second: bytes) -> None:
+        with door.open() as client:
+            client.send(door.request("/duplex", "POST", "Content-Length: 8\r\n", first))
+            client.head()
+            assert client.stream.exactly(4) == first[::-1]
+            client.send(second)
+            assert client.stream.exactly(4) == second[::-1]
+
+    converse(b"ping", b"pong")
+    converse(b"ding", b"dong")
+    take.replay()
+    converse(b"ding", b"dong")
+    converse(b"ping", b"pong")
     assert door.proxy.misses == []
 
 

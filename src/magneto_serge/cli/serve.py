@@ -44,7 +44,7 @@ def until_interrupted(
 
 
 def status_line(stats: Stats) -> str:
-    """Return the counters on one line; failures only where there are any."""
+    """Return the counters on one line; failures and faults only where there are any."""
     parts = [
         count(stats.requests, "request"),
         f"{stats.recorded:,} recorded",
@@ -53,6 +53,8 @@ def status_line(stats: Stats) -> str:
     ]
     if stats.failed:
         parts.append(f"{stats.failed:,} failed")
+    if stats.faults:
+        parts.append(f"{count(stats.faults, 'fault')} injected")
     return f"{', '.join(parts)}; {size(stats.bytes_in)} in, {size(stats.bytes_out)} out"
 
 
