@@ -160,4 +160,8 @@ def test_secrets_stay_off_the_disk(plain_door: Door, tmp_path: Path) -> None:
     assert files
     assert not [path for path in files if b"s3cr3t" in path.read_bytes()]
     proxy.replay("secret")
-    assert plain_door.ask("/json?api_key=another").status == 200
+    other = "Authorization: Bearer another\r\n"
+    assert plain_door.ask("/json?api_key=another", fields=other).status == 200
+    refused = plain_door.ask("/json?api_key=another")
+    assert refused.status == 502
+    assert b"recorded with credentials, and this request has none" in refused.body
