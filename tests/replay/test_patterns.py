@@ -30,7 +30,7 @@ from magneto_serge.replay.patterns import compile_regex, compile_url_pattern
 def test_a_place_is_one_segment_or_the_rest(pattern: str, url: str, matches: bool) -> None:
     """`{name}` crosses no slash, `*` does; everything else is itself."""
     found = compile_url_pattern(pattern, "url_patterns").fullmatch(url)
-    assert (found is not None) is matches
+    assert found is matches
 
 
 @pytest.mark.parametrize("pattern", ["", "users", "{id}", "/a?b={c}"])

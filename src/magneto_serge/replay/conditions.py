@@ -4,9 +4,7 @@ One condition is a line of criteria that must all hold::
 
     host=api.example.com,*.internal path=/users/{id} method=GET status=2xx size<1M
 
-Values after a comma are alternatives. A pattern knows two wildcards: ``*`` is anything, ``{name}``
-is one segment of a path; everything else is itself, ``?`` and ``[`` included, because URLs have
-them. Patterns cannot take more than linear time, whatever they are held against.
+Values after a comma are alternatives; patterns are those of ``globs``.
 
 An exchange becomes known bit by bit: the request, then the response's head, then its end. So a
 criterion says True, False, or None for "that cannot be told yet", and whoever asks early may get
@@ -19,12 +17,12 @@ import operator
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import NamedTuple
 
 from magneto_serge.config_values import parse_size
 from magneto_serge.errors import ConfigError
 from magneto_serge.messages import NO_HEADERS, Headers, Interaction, Request, body_size
+from magneto_serge.replay.globs import pattern
 
 
 class Known(NamedTuple):
@@ -95,30 +93,6 @@ def none_of(test: Test) -> Test:
         return None if answer is None else not answer
 
     return holds
-
-
-# --- patterns -----------------------------------------------------------------------------------
-
-_WILDCARD = re.compile(r"(\{[A-Za-z_][A-Za-z0-9_-]*\})")
-
-
-@cache
-def pattern(text: str) -> re.Pattern[str]:
-    """Return what matches the whole of a string as ``text`` says; in linear time.
-
-    Of the places where a block between two ``*`` fits, the first is as good as any later one, so
-    the search for it need never be taken up again (an atomic group).
-    """
-    first, *others = (_block(part) for part in text.split("*"))
-    if not others:
-        return re.compile(first, re.DOTALL)
-    middle = "".join(f"(?>.*?{block})" for block in others[:-1])
-    return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL)
-
-
-def _block(text: str) -> str:
-    parts = _WILDCARD.split(text)
-    return "".join("[^/?]+?" if _WILDCARD.fullmatch(part) else re.escape(part) for part in parts)
 
 
 # --- criteria -----------------------------------------------------------------------------------

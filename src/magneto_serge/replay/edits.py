@@ -14,7 +14,7 @@ from typing import NamedTuple
 from magneto_serge.codings import coding_of, decode
 from magneto_serge.errors import ConfigError
 from magneto_serge.messages import FieldLine, Headers
-from magneto_serge.replay.conditions import pattern
+from magneto_serge.replay.globs import pattern
 from magneto_serge.replay.patterns import compile_regex
 
 FieldEdit = Callable[[tuple[FieldLine, ...]], tuple[FieldLine, ...]]

@@ -14,12 +14,11 @@ accepted.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Protocol
 
 from magneto_serge.errors import ConfigError
-from magneto_serge.replay.conditions import pattern
+from magneto_serge.replay.globs import Pattern, pattern
 
 
 class Match(Protocol):
@@ -49,7 +48,7 @@ class Regex(Protocol):
 _URL_PATTERNS = "a path such as /users/{id}, or a URL such as https://example.com/users/{id}"
 
 
-def compile_url_pattern(text: str, setting: str) -> re.Pattern[str]:
+def compile_url_pattern(text: str, setting: str) -> Pattern:
     """Return an expression for the whole of a path, or of ``scheme://authority/path``.
 
     Raises ConfigError.
