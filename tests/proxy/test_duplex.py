@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from magneto_serge.messages import Interaction
+from magneto_serge.messages import FileBody, Interaction
 from magneto_serge.replay.modes import Mode
 from magneto_serge.replay.timing import pace_of
 
@@ -177,6 +179,21 @@ def test_conversation_takes_its_time(latency: str) -> None:
     assert client.take() == b""
     client.send(chunk(b"pong"))
     stage.pass_time(0.11)
+    assert client.take() == chunk(b"PONG") + END
+
+
+def test_answer_in_a_side_file_keeps_its_pieces(tmp_path: Path) -> None:
+    """A piece that is larger than what is read at a time is one piece, and waits for its word."""
+    kept = talk(b"ping", b"pong")
+    large = bytes(600_000)
+    (tmp_path / "body").write_bytes(large + b"PONG")
+    assert kept.response is not None
+    kept.response.body = FileBody(tmp_path / "body", len(large) + 4, "")
+    kept.chunks = ((len(large), 1.0), (4, 2.0))
+    client = replaying(kept)
+    client.send(ASKING + chunk(b"ping"))
+    assert client.take() == HEAD + chunk(large)
+    client.send(chunk(b"pong"))
     assert client.take() == chunk(b"PONG") + END
 
 

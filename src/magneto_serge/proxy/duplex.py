@@ -9,6 +9,7 @@ the only way that is left: the connection ends.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from magneto_serge.messages import Body, Interaction, Request
@@ -76,7 +77,8 @@ class Duplex(Playing):
         return data
 
     def _pieces(self, body: Body, interaction: Interaction) -> Iterator[Piece]:
-        return recorded_pieces(body, interaction)  # as they came: each waits for its own
+        # As they came, and none in parts: each waits for its own.
+        return recorded_pieces(body, interaction, most=sys.maxsize)
 
 
 def decide_early(session: Session, request: Request, spool: Spool) -> Decision | None:

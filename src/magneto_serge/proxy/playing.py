@@ -138,8 +138,11 @@ class Playing:
         return pieces if end is None else whole_units(pieces, end)
 
 
-def recorded_pieces(body: Body, interaction: Interaction) -> Iterator[Piece]:
-    """Yield the pieces as they came; a body that is longer than they say ends with the last."""
+def recorded_pieces(body: Body, interaction: Interaction, *, most: int = _READ) -> Iterator[Piece]:
+    """Yield the pieces as they came; a body that is longer than they say ends with the last.
+
+    Of a side file no more than ``most`` bytes are read at a time.
+    """
     left = body_size(body)
     chunks = [*interaction.chunks] or [(left, interaction.total_ms)]
     if isinstance(body, FileBody):
@@ -148,7 +151,7 @@ def recorded_pieces(body: Body, interaction: Interaction) -> Iterator[Piece]:
                 wanted = left if number == len(chunks) else min(size, left)
                 left -= wanted
                 while wanted:
-                    data = file.read(min(wanted, _READ))
+                    data = file.read(min(wanted, most))
                     if not data:  # its length has been promised to the client
                         raise OSError(f"{body.path} is shorter than when it was recorded")
                     wanted -= len(data)
