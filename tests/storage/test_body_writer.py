@@ -29,7 +29,7 @@ def unfinished() -> set[BodySink]:
 def writer(tmp_path: Path, steps: list[Step], unfinished: set[BodySink]) -> BodyWriter:
     """A writer of a body in a folder that is not there yet."""
     body = FileBody(tmp_path / "bodies" / "1", 0, "")
-    return BodyWriter(BodySink(body, unfinished), steps.append)
+    return BodyWriter(BodySink(body, unfinished), lambda step, _: steps.append(step))
 
 
 def run(steps: list[Step]) -> None:

@@ -182,7 +182,7 @@ def test_websockets_are_counted() -> None:
         (http(body=[256]), "interaction 2, response.body: .*0 to 255"),
         (http(body=[-1]), "interaction 2, response.body: .*0 to 255"),
         (http(sent=["a"]), r"interaction 2, request.body\[0\]: expected a whole number"),
-        (http(url="wss://h"), "interaction 2, request.url: 'wss://h'"),
+        (http(url="ftp://h"), "interaction 2, request.url: 'ftp://h'"),
         ({"type": "Ftp"}, "interaction 2, type: invalid value 'Ftp'"),
         ({"type": "Http"}, "interaction 2: object missing required field 'request'"),
     ],

@@ -19,6 +19,7 @@ it; without one what is due is due at once, except under ``timed``, which would 
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
@@ -88,7 +89,7 @@ def _json_value(data: bytes, without: Without | None) -> bytes | None:
         return None
 
 
-class Play:
+class Play(ABC):
     """One client's run through a script; from :func:`play`. Asked with the time, in ms."""
 
     def __init__(self, conversation: Conversation, factor: float) -> None:
@@ -97,13 +98,13 @@ class Play:
         self._factor = factor
         self._heard = 0
 
+    @abstractmethod
     def said(self, message: WebSocketMessage, now: float) -> Mismatch | None:
         """Take a data message of the client; returns how it differs from what is in the script."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next(self, now: float) -> Step:
         """Return what is to be said now, or what is waited for; a close is the last."""
-        raise NotImplementedError
 
     def _end(self, now: float, moment: float) -> Step:
         """Return the server's close when it is due at ``moment``; the client's is its own."""

@@ -90,8 +90,13 @@ def assemble(
             found = 0
             if ahead and isinstance(reader, FrameReader) and isinstance(writer, JsonWriter):
                 found = ahead.move(reader, writer)
-            found = _copy_journal(reader, writer, journal, found)
-            if expected is not None and found != expected:
+            seen: set[float] = set()
+            found = _copy_journal(reader, writer, journal, found, seen)
+            if expected is None:
+                for interaction in reader.unfinished(seen):
+                    writer.add(interaction)
+                    found += 1
+            elif found != expected:
                 raise CassetteError(
                     f"{journal}: byte {reader.whole}: damaged after {found} of {expected}"
                     " interactions."
@@ -218,12 +223,19 @@ def _keep_what_is_left_out(cassette: Path, data: bytes) -> None:
         log.warning("The version 1.0 cassette with its WebSocket interactions is kept as %s", kept)
 
 
-def _copy_journal(reader: JournalReader, writer: Writer, journal: Path, found: int) -> int:
-    """Write what is left in a journal after ``found`` interactions; return how many there are."""
+def _copy_journal(
+    reader: JournalReader, writer: Writer, journal: Path, found: int, seen: set[float]
+) -> int:
+    """Write what is left in a journal after ``found`` interactions; return how many there are.
+
+    ``seen`` gets the times at which conversations began.
+    """
     try:
         for interaction in reader.interactions():
             writer.add(interaction)
             found += 1
+            if interaction.websocket is not None:
+                seen.add(interaction.started)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CassetteError(
             f"{journal}: interaction {found + 1}: not one of this version ({error})."

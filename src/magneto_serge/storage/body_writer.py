@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from magneto_serge.messages import FileBody
 
-Step = tuple[Callable[[bytes], None], bytes]
-"""What the writer thread is to do: the sink's method, and the bytes to give it."""
+Step = tuple[Callable[[Any], None], Any]
+"""What the writer thread is to do: a method, and what to give it."""
+
+Enqueue = Callable[[Step, int], None]
+"""Takes a step for the writer thread, and the bytes that wait with it."""
 
 
 class BodySink:
@@ -67,20 +71,20 @@ class BodyWriter:
 
     __slots__ = ("_enqueue", "_sink")
 
-    def __init__(self, sink: BodySink, enqueue: Callable[[Step], None]) -> None:
+    def __init__(self, sink: BodySink, enqueue: Enqueue) -> None:
         self._sink = sink
         self._enqueue = enqueue
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of the body; never blocks, never raises for disk trouble."""
         self._sink.body.size += len(data)
-        self._enqueue((self._sink.append, data))
+        self._enqueue((self._sink.append, data), len(data))
 
     def close(self) -> FileBody:
         """End the body; its path and size are known now, ``sha256`` is once it is on the disk."""
-        self._enqueue((self._sink.finish, b""))
+        self._enqueue((self._sink.finish, b""), 0)
         return self._sink.body
 
     def discard(self) -> None:
         """Forget the body."""
-        self._enqueue((self._sink.discard, b""))
+        self._enqueue((self._sink.discard, b""), 0)

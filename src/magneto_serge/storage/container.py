@@ -14,9 +14,11 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from magneto_serge.errors import CassetteError
 
-from .faults import damaged
+from .faults import damaged, upgrade
 
 MAGIC = b"magneto\x03"
 FAMILY = MAGIC[:-1]  # what every version begins with
@@ -24,17 +26,19 @@ JOURNAL_VERSION = 2  # the older kind of journal has the same family
 
 FRAME = struct.Struct(">IIBB")  # payload's length, CRC-32 of what follows it, kind, coding
 CHECKED = struct.Struct(">BB")
-HEAD, INTERACTION, BODY, DICTIONARY = 1, 2, 3, 4  # kinds
+HEAD, INTERACTION, BODY, DICTIONARY, SAID, TALK = range(1, 7)  # kinds
 PLAIN, ZLIB, ZSTD, SHARED = 0, 1, 2, 0x80  # codings; SHARED is added where the dictionary is used
 CODINGS = {"": PLAIN, "gz": ZLIB, "zst": ZSTD}
 
 PLACE = struct.Struct(">QI")  # order table: a frame's offset, and its length with its header
 ENTRY = struct.Struct(">8s8sI")  # sorted table: head's digest, key's digest, number from 0
+DIGEST_BYTES = 16  # of both digests in an entry
 SUM = struct.Struct(">I")
 RUN = 128  # entries under one checksum
 DIGEST = 32  # bytes of a SHA-256
 FOOTER = struct.Struct(">QQIIIII8s")
 
+HEAD_LIMIT = 65_536  # bytes of the first frame; it has names and numbers
 FRAME_LIMIT = 64 * 1024 * 1024  # bytes of a compressed frame's content; larger ones are plain
 
 REMEDY = (
@@ -90,8 +94,11 @@ def frame(kind: int, coding: int, payload: bytes | bytearray | memoryview) -> by
     return FRAME.pack(len(payload), checksum, kind, coding)
 
 
-def check_magic(path: Path, start: bytes) -> None:
-    """Raise CassetteError unless a file that starts so is a container of this version."""
+def check_magic(path: Path, start: bytes, by: str = "") -> None:
+    """Raise CassetteError unless a file that starts so is a container of this version.
+
+    ``by`` is what the file says wrote it.
+    """
     if start == MAGIC:
         return
     if start[: len(FAMILY)] != FAMILY or len(start) < len(MAGIC):
@@ -108,8 +115,27 @@ def check_magic(path: Path, start: bytes) -> None:
         "byte 7",
         f"version {start[-1]} of the container is not one that this program reads (it reads"
         f" {MAGIC[-1]})",
-        "If a newer Magnéto-Serge wrote it, upgrade: pip install -U magneto-serge.",
+        upgrade(by),
     )
+
+
+class _Written(msgspec.Struct):
+    by: str = ""
+
+
+def written_by(buffer: memoryview) -> str:
+    """Return which program wrote a container of whatever version; empty where it does not say.
+
+    The first frame's header, and ``by`` in its payload, are where they are in every version.
+    """
+    start = len(MAGIC) + FRAME.size
+    if len(buffer) < start:
+        return ""
+    length = min(FRAME.unpack_from(buffer, len(MAGIC))[0], HEAD_LIMIT)
+    try:
+        return msgspec.msgpack.decode(buffer[start : start + length], type=_Written).by
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def read_footer(path: Path, buffer: memoryview) -> Footer:
@@ -117,7 +143,9 @@ def read_footer(path: Path, buffer: memoryview) -> Footer:
 
     Raises CassetteError where there is none, or it does not fit the file.
     """
-    check_magic(path, bytes(buffer[: len(MAGIC)]))
+    start = bytes(buffer[: len(MAGIC)])
+    if start != MAGIC:
+        check_magic(path, start, written_by(buffer))
     size = len(buffer)
     if size < len(MAGIC) + FOOTER.size or buffer[-len(MAGIC) :] != MAGIC:
         raise _truncated(path, size)

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
-from magneto_serge.messages import Body, FileBody, Headers, Interaction
+from magneto_serge.messages import (
+    Body,
+    Conversation,
+    FileBody,
+    Headers,
+    Interaction,
+    WebSocketMessage,
+)
 from magneto_serge.replay.matching import KEY_SCHEME
 
 from .container import (
@@ -31,7 +39,9 @@ from .container import (
     PLACE,
     REMEDY,
     RUN,
+    SAID,
     SUM,
+    TALK,
     Footer,
     payload_of,
     read_footer,
@@ -39,6 +49,7 @@ from .container import (
 )
 from .container_write import FRAME_REFERENCE
 from .faults import FieldError, damaged, field_damaged
+from .framed_messages import FramedMessages, Talk, resolved
 from .frames import Head
 from .side_files import resolve
 from .squeeze import Unsqueezer
@@ -52,7 +63,7 @@ def mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-class Frames:
+class Frames(ABC):
     """The frames of a container's bytes, decoded; ``end`` is where the last one ends.
 
     ``beside`` is the folder in which side files are looked for.
@@ -64,6 +75,8 @@ class Frames:
         self.end = end
         self.unsqueezer = Unsqueezer()
         self._decode = msgspec.msgpack.Decoder(Interaction, dec_hook=_rich).decode
+        self._decode_talk = msgspec.msgpack.Decoder(Talk, dec_hook=_rich).decode
+        self._decode_said = msgspec.msgpack.Decoder(list[WebSocketMessage], dec_hook=_rich).decode
 
     def _read_head(self) -> Head:
         """Return the first frame's content; raises CassetteError."""
@@ -95,12 +108,43 @@ class Frames:
 
     def interaction(self, offset: int) -> Interaction:
         """Return the interaction in the frame at ``offset``, its bodies as they are referred to."""
-        content = self.content(offset, INTERACTION)
+        kind = self.kind_at(offset)
+        content = self.content(offset, TALK if kind == TALK else INTERACTION)
         try:
-            return self._decode(content)
+            if kind == TALK:
+                return self._conversation(self._decode_talk(content))
+            found = self._decode(content)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             reason = f"not an interaction of this version ({error})"
             raise damaged(self.path, f"byte {offset}", reason, REMEDY) from error
+        if found.websocket is not None:
+            found.websocket.messages = resolved(found.websocket.messages, self.resolve)
+        return found
+
+    def kind_at(self, offset: int) -> int:
+        """Return what kind of frame begins at ``offset``; 0 where there is no room for one."""
+        if offset + FRAME.size > self.end:
+            return 0
+        return int(FRAME.unpack_from(self.buffer, offset)[2])
+
+    def _conversation(self, talk: Talk) -> Interaction:
+        found = talk.interaction
+        close = None if found.websocket is None else found.websocket.close
+        found.websocket = Conversation(FramedMessages(self, talk, self.resolve), close)
+        return found
+
+    def messages(self, offset: int) -> list[WebSocketMessage]:
+        """Return the messages in a frame of a conversation, as they are; raises CassetteError."""
+        content = self.content(offset, SAID)
+        try:
+            return self._decode_said(content)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            reason = f"these are not messages ({error})"
+            raise damaged(self.path, f"byte {offset}", reason, REMEDY) from error
+
+    @abstractmethod
+    def resolve(self, body: FileBody) -> Body:
+        """Return the side file of a message where it is; raises CassetteError."""
 
     def framed_body(self, body: FileBody) -> bytes | memoryview | None:
         """Return the body that a frame holds, a view of it where it is not compressed."""
@@ -170,11 +214,22 @@ class Container(Frames):
         if held is not None:
             return cast(Body, held)  # a view has a length and slices, and can be written
         try:
-            reference = body.path.as_posix()
-            return resolve(reference, body.size, body.sha256, self.path.parent, verify=self._verify)
+            return self._side_file(body)
         except FieldError as error:
             trouble = FieldError(f"{where}.{error.field}", error.reason)
             raise field_damaged(self.path, number, trouble) from error
+
+    def resolve(self, body: FileBody) -> Body:
+        """Return the side file of a message where it is; raises CassetteError."""
+        try:
+            return self._side_file(body)
+        except FieldError as error:
+            reason = f"a message's {error.field}: {error.reason}"
+            raise damaged(self.path, "a conversation", reason, REMEDY) from error
+
+    def _side_file(self, body: FileBody) -> Body:
+        reference = body.path.as_posix()
+        return resolve(reference, body.size, body.sha256, self.path.parent, verify=self._verify)
 
     # --- the index ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Write a container: interactions as frames, and the index that makes them quick to find.
 
 Frames are appended as they come, to a journal while a recording goes on or to a new file: the same
-bytes. What the index needs is kept meanwhile, 32 bytes an interaction, sorted by its first byte as
+bytes. What the index needs is kept meanwhile, 32 bytes an interaction, dealt by its first byte as
 it comes, so that the end of a recording has only small heaps to sort.
 
 A body from ``BODY_FRAME`` bytes on is a frame of its own, so that replay can send it from where it
@@ -12,13 +12,22 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
-from magneto_serge.messages import Body, FileBody, Headers, Interaction
+from magneto_serge.messages import (
+    Body,
+    Conversation,
+    FileBody,
+    Headers,
+    Interaction,
+    WebSocketMessage,
+    body_size,
+)
 from magneto_serge.replay.matching import KEY_SCHEME, body_key, head_digest, head_key, key_digest
 from magneto_serge.replay.secrets.neutral import neutral_of
 
@@ -34,11 +43,15 @@ from .container import (
     PLACE,
     PLAIN,
     RUN,
+    SAID,
     SUM,
+    TALK,
     Footer,
     frame,
 )
-from .frames import Head
+from .entry_order import in_order
+from .framed_messages import Talk
+from .frames import PROGRAM, Head
 from .side_files import SideFiles
 from .squeeze import DICTIONARY as DICTIONARY_SIZE
 from .squeeze import Squeezer
@@ -48,6 +61,9 @@ if TYPE_CHECKING:
 
 BODY_FRAME = 64 * 1024  # bytes of a body from which on it has a frame of its own
 _SQUEEZED = 16 * 1024 * 1024  # bytes of a body above which it is not compressed
+SAID_FRAME = 64 * 1024  # bytes of messages in one frame; what is less stays with its interaction
+_MESSAGE = 50  # bytes assumed for a message without its payload
+_DRAINED = 256 * 1024  # bytes of a conversation that wait to be written
 _PIECE = 256 * 1024  # bytes of the index written at a time
 FRAME_REFERENCE = "frame:"  # what stands, with an offset, where a side file's name would
 
@@ -97,10 +113,8 @@ class Index:
     def _entries(self) -> Iterator[bytes]:
         full = RUN * ENTRY.size
         waiting = bytearray()
-        for heap in self._heaps:
-            entries = [bytes(heap[at : at + ENTRY.size]) for at in range(0, len(heap), ENTRY.size)]
-            entries.sort()
-            waiting += b"".join(entries)
+        for entries in chain.from_iterable(map(in_order, self._heaps)):
+            waiting += entries
             while len(waiting) >= full:
                 yield bytes(waiting[:full])
                 del waiting[:full]
@@ -116,6 +130,7 @@ class ContainerFrames:
 
     def __init__(self, coding: str, files: SideFiles) -> None:
         self.data = bytearray()
+        self.drain: Callable[[], None] = lambda: None  # set by whoever writes ``data``
         self.index = Index()
         self.dictionary = 0
         self._added = 0  # bytes appended to ``data`` so far: the offset of the next frame
@@ -145,10 +160,14 @@ class ContainerFrames:
         request = neutral_of(interaction.request)
         head = head_key(request)
         digests = head_digest(head) + key_digest(head, body_key(request.headers, request.body))
-        self._encode_into(self._with_references(interaction), self._payload)
+        referring = self._with_references(interaction)
+        kind, value = INTERACTION, cast("Interaction | Talk", referring)
+        if interaction.websocket is not None:
+            kind, value = self._with_messages(referring, interaction.websocket)
+        self._encode_into(value, self._payload)
         offset = self._added
         coding, payload = self._squeezer.squeeze(self._payload)
-        self._frame(INTERACTION, coding, payload)
+        self._frame(kind, coding, payload)
         self.index.add(digests, offset, FRAME.size + len(payload))
         if self._squeezer.wants_dictionary:
             self._sample()
@@ -163,6 +182,40 @@ class ContainerFrames:
         self._frame(DICTIONARY, coding, payload)
         self._squeezer.share(shared)
         self._samples.clear()
+
+    def _with_messages(
+        self, interaction: Interaction, conversation: Conversation
+    ) -> tuple[int, Interaction | Talk]:
+        """Write the messages of a long conversation to frames of their own."""
+        offsets: list[int] = []
+        waiting: list[WebSocketMessage] = []
+        count = size = 0
+        for message in conversation.messages:
+            data = message.data
+            large = isinstance(data, FileBody)
+            waiting.append(
+                msgspec.structs.replace(message, data=self._reference(data)) if large else message
+            )
+            count += 1
+            size += _MESSAGE + (0 if large else body_size(data))
+            if size > SAID_FRAME:
+                offsets.append(self._said(waiting))
+                waiting, size = [], 0
+        if not offsets:
+            whole = Conversation(tuple(waiting), conversation.close)
+            return INTERACTION, msgspec.structs.replace(interaction, websocket=whole)
+        if waiting:
+            offsets.append(self._said(waiting))
+        bare = msgspec.structs.replace(interaction, websocket=Conversation((), conversation.close))
+        return TALK, Talk(bare, count, offsets)
+
+    def _said(self, messages: list[WebSocketMessage]) -> int:
+        self._encode_into(messages, self._payload)
+        offset = self._added
+        self._frame(SAID, *self._squeezer.squeeze(self._payload))
+        if len(self.data) > _DRAINED:
+            self.drain()
+        return offset
 
     def _with_references(self, interaction: Interaction) -> Interaction:
         """Write large bodies to frames; refer to them, and to side files, in their place."""
@@ -241,7 +294,8 @@ class ContainerWriter:
         self._out = out
         self._files = files
         self._frames = ContainerFrames(coding, files)
-        self._frames.begin(Head(name, 0, recorded_at, ""))
+        self._frames.drain = self._write
+        self._frames.begin(Head(name, 0, recorded_at, "", PROGRAM))
 
     def copy(self, older: Container) -> None:
         """Take over a container of the same coding, frame by frame as it is; before all else."""

@@ -15,32 +15,36 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 from zlib import crc32
 
 import msgspec
 
-from magneto_serge.messages import Headers, Interaction
+from magneto_serge._version import __version__
+from magneto_serge.messages import Conversation, Headers, Interaction, Moment
 
 from . import container
 
+PROGRAM = f"magneto-serge {__version__}"
 MAGIC = b"magneto\x02"
 FRAME = struct.Struct("<II")
 _OWN_FOLDER = re.compile(r"\.[^/\\\x00]+\.bodies")
 _frame = FRAME.pack
-_HEAD_LIMIT = 65_536  # bytes; it has a name, two numbers and a file name
 
 
 class Head(msgspec.Struct, frozen=True):
     """Who records what: the cassette's ``name``, the process ``pid``, ``recorded_at`` in seconds
-    since the epoch, and the name of the folder beside the journal that holds large ``bodies``."""
+    since the epoch, the name of the folder beside the journal that holds large ``bodies``, and
+    what program it is written ``by``."""
 
     name: str
     pid: int
-    recorded_at: float
+    recorded_at: Moment
     bodies: str
+    by: str = ""
 
 
 class Opening(NamedTuple):
@@ -62,7 +66,7 @@ def read_opening(file: BinaryIO) -> Opening:
     if len(start) < layout.size:
         return cut
     size, checksum = layout.unpack(start)[:2]
-    payload = file.read(min(size, _HEAD_LIMIT))
+    payload = file.read(min(size, container.HEAD_LIMIT))
     covered = start[FRAME.size :] + payload  # a container's checksum is of kind and coding too
     if len(payload) < size or crc32(covered) != checksum:
         return cut
@@ -92,6 +96,7 @@ class FrameBuffer:
 
     def __init__(self, home: Path) -> None:
         self.data = bytearray()
+        self.drain: Callable[[], None] = lambda: None  # nothing here is so large
         self._payload = bytearray()
         self._home = home
 
@@ -109,9 +114,24 @@ class FrameBuffer:
         """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
         payload, data = self._payload, self.data
-        self._encode_into(value, payload)
+        self._encode_into(self._logged(value), payload)
         data += _frame(len(payload), crc32(payload))
         data += payload
+
+    def _logged(self, value: Interaction | Head) -> object:
+        """Leave the messages of a conversation where they are, in the log among the side files."""
+        if type(value) is Head or value.websocket is None:  # type: ignore[union-attr]  # by its type
+            return value
+        from .conversation_log import LoggedMessages
+
+        interaction = cast(Interaction, value)
+        conversation = cast(Conversation, interaction.websocket)
+        messages = conversation.messages
+        if not isinstance(messages, LoggedMessages) or messages.path.parent != self._home:
+            whole = Conversation(tuple(messages), conversation.close)
+            return msgspec.structs.replace(interaction, websocket=whole)
+        bare = msgspec.structs.replace(interaction, websocket=Conversation((), conversation.close))
+        return bare, len(messages), messages.offsets.tobytes()
 
     def _plain(self, value: object) -> object:
         if isinstance(value, Path):
@@ -132,7 +152,9 @@ class FrameReader:
         self._size = os.fstat(file.fileno()).st_size
         self.head, self.whole = read_opening(file)
         self.home = own_folder(path, self.head)
-        self._decode = msgspec.msgpack.Decoder(Interaction, dec_hook=self._rich).decode
+        self._decode = msgspec.msgpack.Decoder(
+            Interaction | tuple[Interaction, int, bytes], dec_hook=self._rich
+        ).decode
 
     @property
     def torn(self) -> int:
@@ -155,7 +177,23 @@ class FrameReader:
         Raises msgspec.DecodeError where a whole frame is not an interaction of this version.
         """
         while (payload := self._payload()) is not None:
-            yield self._decode(payload)
+            value = self._decode(payload)
+            yield value if type(value) is Interaction else self._conversation(*value)
+
+    def unfinished(self, seen: Set[float]) -> Iterator[Interaction]:
+        """Yield the conversations that were under way when the journal was left: those that did
+        not begin at one of the times ``seen``. Raises OSError."""
+        from .conversation_log import unfinished
+
+        return (each for each in unfinished(self.home) if each.started not in seen)
+
+    def _conversation(self, interaction: Interaction, count: int, offsets: bytes) -> Interaction:
+        from .conversation_log import LOG, LoggedMessages
+
+        close = None if interaction.websocket is None else interaction.websocket.close
+        messages = LoggedMessages(self.home / LOG, array("Q", offsets), count)
+        interaction.websocket = Conversation(messages, close)
+        return interaction
 
     def _payload(self) -> bytes | None:
         start = self._file.read(FRAME.size)

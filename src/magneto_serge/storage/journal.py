@@ -12,6 +12,7 @@ becomes the cassette, by growing an index and changing its name.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -25,15 +26,20 @@ from typing import Protocol
 from magneto_serge.errors import CassetteBusyError, CassetteError
 from magneto_serge.messages import Interaction
 
-from .frames import FrameBuffer, Head, Opening, own_folder, read_opening
+from .conversation_log import LOG
+from .frames import PROGRAM, FrameBuffer, Head, Opening, own_folder, read_opening
 
 log = logging.getLogger("magneto_serge")
 
 
 class Frames(Protocol):
-    """Encodes for a journal: ``data`` is what waits to be written."""
+    """Encodes for a journal: ``data`` is what waits to be written.
+
+    ``drain`` is called where one interaction is so large that some of it should be written now.
+    """
 
     data: bytearray
+    drain: Callable[[], None]
 
     def begin(self, head: Head) -> None:
         """Append what a journal begins with."""
@@ -55,6 +61,7 @@ class Journal:
         self._made = made
         self._flushed = flushed
         self._renamed = False
+        self.make_room: Callable[[], bool] = lambda: False  # frees disk, if it can; then tells so
 
     @classmethod
     def open(
@@ -77,7 +84,7 @@ class Journal:
             made = _make_folders(path.parent)
             descriptor = _lock(path, name)
             bodies = f"{path.name}-{os.urandom(4).hex()}.bodies"
-            head = Head(name, os.getpid(), time.time(), bodies)
+            head = Head(name, os.getpid(), time.time(), bodies, PROGRAM)
             journal = cls(path, descriptor, head, made, flushed)
             journal._begin(frames_for)
         except OSError as error:
@@ -102,7 +109,11 @@ class Journal:
         with memoryview(data) as view:
             written = 0
             while written < len(view):
-                written += os.write(self._descriptor, view[written:])
+                try:
+                    written += os.write(self._descriptor, view[written:])
+                except OSError as error:
+                    if error.errno != errno.ENOSPC or not self.make_room():
+                        raise
         if self._flushed:
             self.flush()
 
@@ -189,7 +200,7 @@ def _clear(path: Path, descriptor: int) -> bool:
         return True
     with open(descriptor, "rb", closefd=False) as file:
         opening = read_opening(file)
-    if holds_anything(opening, size):
+    if holds_anything(path, opening, size):
         _keep(path, opening.head)
         return False
     if opening.head:
@@ -198,8 +209,11 @@ def _clear(path: Path, descriptor: int) -> bool:
     return True
 
 
-def holds_anything(opening: Opening, size: int) -> bool:
-    """Tell whether a journal of ``size`` bytes has more than its opening, or is none of ours."""
+def holds_anything(path: Path, opening: Opening, size: int) -> bool:
+    """Tell whether the journal ``path`` of ``size`` bytes has more than its opening, or a
+    conversation was under way, or it is none of ours."""
+    if opening.head and (own_folder(path, opening.head) / LOG).exists():
+        return True
     cut_in_head = opening.head is None and opening.whole
     return size > opening.whole and not cut_in_head
 

@@ -7,7 +7,7 @@ A reader has ``head`` (None where the file is no journal, or was cut before its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +34,9 @@ class JournalReader(Protocol):
 
     def interactions(self) -> Iterator[Interaction]:
         """Yield the interactions of whole frames in order."""
+
+    def unfinished(self, seen: Set[float]) -> Iterator[Interaction]:
+        """Yield the conversations under way that did not begin at one of the times ``seen``."""
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
@@ -37,6 +36,7 @@ from .scribe import Prepare, Redact, Scribe
 
 if TYPE_CHECKING:
     from .ahead import Ahead
+    from .conversations import Conversations, ConversationWriter
     from .redacted_body import BodyRedactor
 
 log = logging.getLogger("magneto_serge")
@@ -70,6 +70,7 @@ class Recorder:
         prepare: Prepare | None = None,
         bodies: BodyRedactor | None = None,
         fsync: str = "finish",
+        message_limit: int = 2**31,
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.answered = False
@@ -84,6 +85,8 @@ class Recorder:
         self._scribe = Scribe(self._journal, redact, prepare)
         self._bodies = bodies
         self._ahead: Ahead | None = None
+        self._message_limit = message_limit
+        self._conversations: Conversations | None = None
         self._queue: list[Interaction | Step] = []
         self._queued = 0  # bytes in the queue
         self._wake_above = -1  # bytes in the queue above which the writer is to be told
@@ -166,6 +169,20 @@ class Recorder:
         from .redacted_body import RedactedSink
 
         return RedactedSink(body, self._unfinished, self._bodies, fields)
+
+    def open_conversation(self, interaction: Interaction) -> ConversationWriter:
+        """Begin a conversation: ``interaction`` is its handshake. It counts as accepted."""
+        from .conversations import Conversations, ConversationWriter, Limits
+
+        with self._lock:
+            if not self._ended:
+                self._accepted += 1
+            if self._conversations is None:
+                limits = Limits(self._rules.memory_limit, self._message_limit)
+                self._conversations = Conversations(
+                    self._journal.bodies, self._scribe, self._new_sink, limits
+                )
+        return ConversationWriter(self._conversations, interaction, self._enqueue)
 
     @property
     def congested(self) -> bool:
@@ -276,11 +293,11 @@ class Recorder:
 
     # --- the queue ----------------------------------------------------------------------------
 
-    def _enqueue(self, step: Step) -> None:
+    def _enqueue(self, step: Step, size: int) -> None:
         with self._lock:
             if not self._ended:
                 self._queue.append(step)
-                self._queued += len(step[1])
+                self._queued += size
                 if self._queued > self._wake_above:
                     self._wake()
 
@@ -296,18 +313,19 @@ class Recorder:
     def _run(self) -> None:
         """Write until the end; ``_hurry`` is set whenever the next batch should not wait."""
         self._prepare()
-        ended = behind = False
+        ended = False
         while not ended:
-            if not behind:
-                self._work.wait()
+            self._work.wait()
             written, ended = self._write_queue()
             self._settle(ended)
-            behind = behind or written > 0
             if not ended:
-                until = time.monotonic() + GATHER
-                if written <= LULL:
-                    behind = self._render_ahead(until)
-                self._hurry.wait(max(until - time.monotonic(), 0))
+                lull = written <= LULL
+                self._render(lull)
+                self._hurry.wait(GATHER)
+                if not lull and not self._work.is_set():
+                    self._render(True)
+        if self._ahead is not None:
+            self._ahead.stop()
         for sink in tuple(self._unfinished):
             sink.close()
 
@@ -321,13 +339,15 @@ class Recorder:
 
             files = SideFiles(self._paths.bodies, self._journal.bodies)
             self._ahead = Ahead(self._journal.path, files, self._rules)
+            self._journal.make_room = self._ahead.drop  # what is recorded goes first
 
-    def _render_ahead(self, until: float) -> bool:
-        """Render until the moment ``until``, if the traffic allows it; return if more is left."""
-        while len(self._queue) <= LULL and time.monotonic() < until:
-            if self._ahead is None or not self._ahead.advance():
-                return False
-        return True
+    def _render(self, lull: bool) -> None:
+        """Let JSON be rendered while the traffic leaves time for it."""
+        if self._ahead is not None:
+            if lull:
+                self._ahead.go_on()
+            else:
+                self._ahead.pause()
 
     def _write_queue(self) -> tuple[int, bool]:
         """Write what is queued now; return its length, and whether that was the end."""
@@ -338,6 +358,9 @@ class Recorder:
             self._hurry.clear()
             ended = self._ended
         self._scribe.write(batch)
+        conversations = self._conversations
+        if conversations is not None:
+            self._scribe.perform(conversations.finish if ended else conversations.flush)
         return len(batch), ended
 
     def _settle(self, ended: bool) -> None:

@@ -104,7 +104,7 @@ def _holds_anything(journal: Path) -> bool:
             size = file.seek(0, 2)
     except OSError:
         return False
-    if opening.head is None or not holds_anything(opening, size):
+    if opening.head is None or not holds_anything(journal, opening, size):
         return False
     if is_being_written(journal):
         raise CassetteBusyError(

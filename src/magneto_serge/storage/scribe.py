@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from magneto_serge.messages import FileBody, Interaction
 
 from .body_writer import Step
@@ -41,8 +43,9 @@ class Scribe:
         self.left_out = 0
         self.prepare = prepare
         self._journal = journal
-        self._redact = redact
+        self.redact = redact
         self._frames = journal.frames
+        self._frames.drain = self._drain
         self._encoded = 0  # interactions in the buffer
         self._refused = False  # by the disk
 
@@ -71,9 +74,29 @@ class Scribe:
                 self.left_out += 1
                 return
             interaction = prepared
-        redact = self._redact
+        redact = self.redact
         if redact is not None:
             interaction = redact(interaction)
+        self._add(interaction)
+
+    def conclude(self, interaction: Interaction) -> None:
+        """Encode a conversation that is over; raises what that raises.
+
+        It is redacted, as long as nobody has changed it since: its messages may be many.
+        """
+        if self.prepare is not None:
+            prepared = self.prepare(interaction)
+            if prepared is None:
+                self.left_out += 1
+                return
+            if prepared is not interaction and self.redact is not None:
+                said = prepared.websocket
+                same = said is interaction.websocket
+                prepared = self.redact(replace(prepared, websocket=None) if same else prepared)
+                interaction = replace(prepared, websocket=said) if same else prepared
+        self._add(interaction)
+
+    def _add(self, interaction: Interaction) -> None:
         response = interaction.response
         if type(interaction.request.body) is FileBody:
             _check(interaction.request.body)
@@ -84,6 +107,21 @@ class Scribe:
         self._encoded += 1
         if len(frames.data) > SLICE:
             self._flush()
+
+    def perform(self, work: Callable[[], None]) -> None:
+        """Do what is no part of a batch, and write what it has added; raises nothing."""
+        if self._refused:
+            return
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - raised at the end of the recording
+            self._keep(error)
+        self._flush()
+
+    def _drain(self) -> None:
+        """Write a part of an interaction; raises OSError."""
+        self._journal.write(self._frames.data)
+        del self._frames.data[:]
 
     def _flush(self) -> None:
         data = self._frames.data
