@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magneto_serge import __version__
 from magneto_serge.errors import CassetteError
 from magneto_serge.replay.matching import KEY_SCHEME, head_digest, head_key
 from magneto_serge.storage.container import FOOTER, FRAME, MAGIC, Footer, frame, runs
@@ -153,3 +154,13 @@ def test_numbers() -> None:
     assert FOOTER.size == 44
     assert len(with_footer(b"")) == 8 + 44
     assert zlib.crc32(with_footer(b"")[8:40]).to_bytes(4, "big") == with_footer(b"")[40:44]
+
+
+def test_a_newer_version_says_which_release_reads_it() -> None:
+    """Where its first frame is, and what it says of its program, holds for every version."""
+    newer = b"magneto\x04" + contained(*some(), coding="").removeprefix(MAGIC)
+    with pytest.raises(CassetteError, match=rf"version 4 .*Magnéto-Serge {__version__} wrote it"):
+        opened(newer)
+    for cut in range(8, 80):
+        with pytest.raises(CassetteError, match=r"version 4 .*upgrade"):
+            opened(newer[:cut])

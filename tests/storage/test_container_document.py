@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import zstandard
 
+from magneto_serge import __version__
 from magneto_serge.messages import Headers, Interaction, Request
 
 from .containers import contained, some
@@ -131,6 +132,7 @@ def test_the_document_is_enough(coding: str) -> None:
         "pid": 0,
         "recorded_at": 7.5,
         "bodies": "",
+        "by": f"magneto-serge {__version__}",
     }
     for number, recorded in enumerate(said):
         read = reader.interaction(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -510,33 +511,59 @@ def test_rendered_in_the_lulls(
     ]
 
 
-def test_much_traffic_is_left_alone(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a large batch nothing is rendered before the next look at the queue."""
-    looks: list[int] = []
-    write_queue = Recorder._write_queue
-
-    def noted(recorder: Recorder) -> tuple[int, bool]:
-        written = write_queue(recorder)
-        looks.append(written[0])
-        return written
-
-    rendered: list[int] = []
+def test_a_full_disk_has_room_for_what_is_recorded(
+    store: CassetteStore, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is rendered ahead goes when the journal finds no room, and the rest is written."""
+    write, calls = os.write, iter(range(100))
+    caught_up = threading.Event()
     advance = Ahead.advance
 
-    def counted(ahead: Ahead) -> bool:
-        rendered.append(len(looks))
-        return advance(ahead)
+    def noted(ahead: Ahead) -> bool:
+        more = advance(ahead)
+        if ahead.count == 1 and not more:
+            caught_up.set()
+        return more
+
+    def fill(descriptor: int, data: memoryview) -> int:
+        match next(calls):
+            case 0:
+                return write(descriptor, data[:10])
+            case 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(Ahead, "advance", noted)
+    recorder.record(exchange("/1"))
+    assert caught_up.wait(10)
+    monkeypatch.setattr(os, "write", fill)
+    recorder.record(exchange("/2"))
+    drained(recorder)
+    recorder.finish(replace=True)
+    assert [each.request.target for each in store.load("tape")] == ["/1", "/2"]
+    assert next(calls) > 2
+
+
+def test_much_traffic_is_left_alone(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a large batch nothing is rendered until the traffic pauses; then it goes on."""
+    said: list[str] = []
+    went_on = threading.Event()
+
+    def go_on(_: Ahead) -> None:
+        said.append("go on")
+        went_on.set()
 
     gate = Gate(recorder)
-    monkeypatch.setattr(Recorder, "_write_queue", noted)
-    monkeypatch.setattr(Ahead, "advance", counted)
+    monkeypatch.setattr(Ahead, "pause", lambda _: said.append("pause"))
+    monkeypatch.setattr(Ahead, "go_on", go_on)
     for n in range(recorder_module.LULL + 1):
         recorder.record(exchange(f"/{n}"))
     gate.open()
     drained(recorder)
-    recorder.finish(replace=True)
-    large = looks.index(recorder_module.LULL + 1) + 1
-    assert large not in rendered
+    went_on.clear()
+    assert went_on.wait(10)
+    assert "pause" in said
+    assert said[-1] == "go on"
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
