@@ -72,6 +72,13 @@ def test_names_or_all(arguments: tuple[str, ...]) -> None:
     assert "Name the cassettes to check, or say --all." in result.stderr
 
 
+def test_an_index_is_of_requests_without_their_secrets() -> None:
+    """What was redacted is sound too."""
+    asked = exchange("https://a.example/?access_token=REDACTED-1", sent=b"password=REDACTED-2")
+    record("github.msgpack", asked)
+    assert invoke("validate", "github").stdout == "github: 1 interaction, sound\n"
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_checked_to_its_end(format: str) -> None:
     """Whatever byte of it is wrong: what passes for sound is what was recorded."""

@@ -12,6 +12,7 @@ import click
 
 from magneto_serge.errors import CassetteError, CassetteNotFoundError
 from magneto_serge.replay.matching import body_key, head_digest, head_key, key_digest
+from magneto_serge.replay.secrets.neutral import neutral_of
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.faults import damaged
 
@@ -68,7 +69,8 @@ def _check(cassette: Cassette, name: str) -> int:
     keys = []
     for number, each in enumerate(tracked(cassette, f"Checking {name}", len(cassette))):
         if cassette.binary:
-            head, body = head_key(each.request), body_key(each.request.headers, each.request.body)
+            request = neutral_of(each.request)
+            head, body = head_key(request), body_key(request.headers, request.body)
             keys.append(head_digest(head) + key_digest(head, body) + number.to_bytes(4, "big"))
     container = cassette.container
     if container is not None and container.searchable:
