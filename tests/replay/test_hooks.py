@@ -7,6 +7,7 @@ import functools
 import gc
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -295,6 +296,29 @@ def test_while_a_script_is_loaded() -> None:
         module.on_message(lambda request, said: None)
     assert len(script.every) == 2
     assert not EVERYWHERE
+
+
+def test_any_thread_may_register() -> None:
+    """Sessions begin and end in threads of their own while hooks come and go."""
+    top, failures = Hooks(), []
+
+    def work() -> None:
+        try:
+            for _ in range(200):
+                below = Hooks(top)
+                hook = top.before_replay(appending(b"x"))
+                assert below.at_replay
+                top.remove(hook)
+        except Exception as error:  # noqa: BLE001 - told by the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert not top
 
 
 def test_methods_can_be_hooks() -> None:

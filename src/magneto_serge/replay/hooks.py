@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ log = logging.getLogger("magneto_serge")
 KINDS = ("before_record", "before_replay", "on_miss", "on_message")
 MARK = "__magneto_hook__"  # on a decorated function: which kinds it was decorated as
 PATIENCE = 30.0  # seconds that a hook may wait for something
+
+_CHANGING = threading.RLock()  # sessions come and go in any thread
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,9 +76,10 @@ class Hooks:
         self.at_replay: tuple[Hook, ...] = ()
         self.at_miss: tuple[Hook, ...] = ()
         self.at_message: tuple[Hook, ...] = ()
-        for each in above:
-            each._below.add(self)
-        self._gather()
+        with _CHANGING:
+            for each in above:
+                each._below.add(self)
+            self._gather()
 
     def __bool__(self) -> bool:
         return bool(self.at_record or self.at_replay or self.at_miss or self.at_message)
@@ -108,18 +112,22 @@ class Hooks:
                 f"on_message: {getattr(function, '__qualname__', function)!r} is async. Messages"
                 " keep their order, so it has to be a plain function"
             )
-        try:
-            setattr(function, MARK, (*getattr(function, MARK, ()), kind))
-        except AttributeError:
-            pass  # a bound method, a builtin
-        self._own += (Hook(kind, function, waits),)
-        self._gather()
+        marked = getattr(function, MARK, ())
+        if kind not in marked:
+            try:
+                setattr(function, MARK, (*marked, kind))
+            except AttributeError:
+                pass  # a bound method, a builtin
+        with _CHANGING:
+            self._own += (Hook(kind, function, waits),)
+            self._gather()
         return function
 
     def remove(self, function: Callable[..., Any]) -> None:
         """Forget ``function``, whatever it was registered as here."""
-        self._own = tuple(each for each in self._own if each.function != function)
-        self._gather()
+        with _CHANGING:
+            self._own = tuple(each for each in self._own if each.function != function)
+            self._gather()
 
     @property
     def every(self) -> list[Hook]:
