@@ -184,6 +184,11 @@ class CassetteSession:
         """What has not been replayed so far; None where nothing is to be said of it."""
         return self.replay.unplayed(self._stored)
 
+    @property
+    def has_to_play_all(self) -> bool:
+        """Whether a recording that was not played is a failure."""
+        return self.replay.plays_once or self.settings.unplayed == "fail"
+
     def rewind(self) -> None:
         """Start over: the next request gets the first of its recordings."""
         self.replay.rewind()
@@ -301,7 +306,7 @@ class CassetteSession:
         return saved
 
     def _tell_unplayed(self) -> None:
-        severity = "fail" if self.replay.plays_once else self.settings.unplayed
+        severity = "fail" if self.has_to_play_all else self.settings.unplayed
         found = None if severity == "ignore" or self._finished else self.unplayed
         self._finished = True
         if found is not None and severity == "fail":

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from magneto_serge.errors import DriftError, ReplayMiss
+from magneto_serge.errors import DriftError, ReplayMiss, UnplayedError
 from magneto_serge.proxy.server import ProxyServer
 from magneto_serge.replay.drift import Outcome, Verdict
-from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.verdicts import Verdicts
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.testing.run import OpenSession, Run, shared
@@ -71,6 +71,19 @@ def test_misses_are_raised(run: Run) -> None:
     session.session.replay.misses.append(miss)
     with pytest.raises(ReplayMiss, match=r"(?s)1 request.*GET http://api\.test/.*Because\."):
         session.raise_misses()
+    session.close()
+
+
+def test_what_was_not_played_is_raised(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everything has to be played."""
+    session = opened(run)
+    unplayed = Unplayed("tape", 1, 2, ("#2 GET http://api.test/",))
+    monkeypatch.setattr(CassetteSession, "unplayed", unplayed)
+    session.raise_misses()
+    monkeypatch.setattr(CassetteSession, "has_to_play_all", True)
+    with pytest.raises(UnplayedError, match="1 of 2 recordings of 'tape' were not played"):
+        session.raise_misses()
+    monkeypatch.undo()
     session.close()
 
 

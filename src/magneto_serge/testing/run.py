@@ -14,7 +14,7 @@ from typing import Any
 
 from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture.activate import activate
-from magneto_serge.errors import DriftError, ReplayMiss
+from magneto_serge.errors import DriftError, ReplayMiss, UnplayedError
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.testing.results import Results, SessionRecord
 
@@ -83,11 +83,16 @@ class OpenSession:
         return "\n".join(miss.explain() for miss in self.session.misses)
 
     def raise_misses(self) -> None:
-        """Raise ReplayMiss where a request was refused, DriftError where an answer has changed."""
+        """Raise ReplayMiss where a request was refused, DriftError where an answer has changed.
+
+        UnplayedError where ``unplayed = fail`` or the mode wants everything played.
+        """
         __tracebackhide__ = True  # pytest: the explanation is what counts
         session = self.session
         if misses := session.misses:
             raise ReplayMiss.of(misses)
+        if session.has_to_play_all and (unplayed := session.unplayed) is not None:
+            raise UnplayedError(unplayed.explain())
         if session.verifies and session.verdicts.drifted:
             raise DriftError(session.verdicts.story(session.drifts))
 
