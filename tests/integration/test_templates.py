@@ -153,7 +153,7 @@ def test_jinja_is_needed_only_with_templates(
     [
         ("{{ env('HOME') }}", "template_env does not name it"),
         ("{{ request.json.nothing }}", "nothing"),
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "loop"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "it "),
         ("{{ 'x' * 10 ** 9 }}", "it makes too much"),
         ("{{ ''.__class__ }}", "unsafe"),
     ],
