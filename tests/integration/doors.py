@@ -8,12 +8,14 @@ written once, over :class:`Door`.
 from __future__ import annotations
 
 import ssl
+import time
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from magneto_serge import MagnetoProxy
 
+from .exchange import PATIENCE
 from .origin import Origin
 from .wire_client import Answer, WireClient
 
@@ -81,6 +83,15 @@ class Take:
     def record(self) -> None:
         """Begin to record."""
         self.proxy.start_recording(self.name)
+
+    def settle(self, count: int) -> None:
+        """Wait until so many exchanges are recorded: a client may be done before its answer is."""
+        deadline = time.monotonic() + PATIENCE
+        changed = self.origins[0].changed
+        while self.proxy.stats.recorded < count:
+            assert time.monotonic() < deadline, f"{self.proxy.stats.recorded} of {count} recorded"
+            with changed:
+                changed.wait(0.01)
 
     def replay(self) -> None:
         """End the recording, stop the origins, begin to replay."""

@@ -60,6 +60,12 @@ def claude(service: Origin, **options: Any) -> anthropic.Anthropic:
     return anthropic.Anthropic(api_key="sk-ant-none", base_url=service.url(""), **options)
 
 
+def replay(through: Take, service: Origin) -> None:
+    """Replay when everything is recorded: a client hangs up with the last event, not at the end."""
+    through.settle(len(service.received))
+    through.replay()
+
+
 # ------------------------------------------------------------------ what is said
 
 
@@ -158,7 +164,7 @@ def test_client_replays_alone(talk: Any, through: Take, service: Origin) -> None
     """A program gets the same from the cassette as from the service, which is gone."""
     said = talk(service)
     asked = len(service.received)
-    through.replay()
+    replay(through, service)
     assert talk(service) == said
     assert len(service.received) == asked
     assert through.proxy.misses == []
@@ -168,7 +174,7 @@ def test_client_replays_alone(talk: Any, through: Take, service: Origin) -> None
 def test_client_replays_alone_with_tls(through: Take, service: Origin) -> None:
     """The same, for services as they really are: the proxy is in the middle, and is trusted."""
     said = in_parallel(service)
-    through.replay()
+    replay(through, service)
     assert in_parallel(service) == said
 
 
@@ -176,7 +182,7 @@ def test_cassette_of_a_stream_is_readable(through: Take, service: Origin) -> Non
     """The events stand in the cassette as lines, the key stands nowhere."""
     with gpt(service) as client:
         list(client.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
-    through.replay()
+    replay(through, service)
     assert through.path is not None
     text = through.path.read_text()
     (only,) = json.loads(text)["interactions"]
@@ -205,7 +211,7 @@ def ask_in_time(service: Origin) -> list[float]:
 def test_tokens_arrive_one_by_one(through: Take, service: Origin) -> None:
     """In recorded time a stream takes about as long again, and its tokens come spread over it."""
     live = ask_in_time(service)
-    through.replay()
+    replay(through, service)
     replayed = ask_in_time(service)
     assert len(replayed) == len(live)
     assert 0.5 * live[-1] < replayed[-1] < 3 * live[-1]
@@ -218,7 +224,7 @@ def test_time_may_be_scaled_or_left_out(
 ) -> None:
     """The same cassette replays at another pace, or at once."""
     live = ask_in_time(service)
-    through.replay()
+    replay(through, service)
     through.proxy.stop()
 
     def with_latency(latency: str) -> float:

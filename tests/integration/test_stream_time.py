@@ -262,7 +262,7 @@ def test_client_that_leaves_a_stream_is_recorded_so(plain_door: Door, plain_take
         client.send(plain_door.request("/left")).head()
         assert client.piece() == EVENTS[0]
     gate.open()
-    plain_door.origin.wait_for(lambda: plain_door.proxy.stats.recorded)
+    plain_take.settle(1)
     plain_take.replay()
     (kept,) = CassetteStore(plain_take.path.parent).load("take")  # type: ignore[union-attr]
     assert kept.failure is not None
