@@ -549,3 +549,23 @@ def test_misses_are_kept_and_logged(
         assert len(proxy.misses) == 3
         assert proxy.stats.missed == 5
         assert "http://origin.test/4" in caplog.text
+
+
+def test_a_client_leaves_this_machine_alone_too(tmp_path: Path) -> None:
+    """With `ignore_localhost` a child is told not to ask the proxy for it."""
+    script = tmp_path / "own.py"
+    script.write_text(
+        "from magneto_serge import register_matcher\n"
+        "register_matcher('named-by-settings', lambda request: request.method)\n"
+    )
+    # A script runs before the rules are compiled, which may name what it registers.
+    with MagnetoProxy(
+        tmp_path,
+        port=0,
+        data_dir=tmp_path,
+        ignore_hosts=["a.example"],
+        ignore_localhost=True,
+        scripts=[script],
+        match_on=["path", "named-by-settings"],
+    ) as proxy:
+        assert proxy.env()["NO_PROXY"] == "a.example,localhost,127.0.0.1,::1"

@@ -169,3 +169,16 @@ def test_entry_points_come_before_scripts(package: str, tmp_path: Path) -> None:
         ["before_replay"],
         ["on_message"],
     ]
+
+
+def test_a_script_may_register_instead(tmp_path: Path) -> None:
+    """A matcher, say, which settings then name."""
+    from magneto_serge.replay.matchers import registered
+
+    script = tmp_path / "own.py"
+    script.write_text(
+        "from magneto_serge import register_matcher\n"
+        "register_matcher('of-a-script', lambda request: request.method)\n"
+    )
+    assert not load_script(script)
+    assert "of-a-script" in registered()

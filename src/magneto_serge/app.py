@@ -490,7 +490,8 @@ class MagnetoProxy:
         if self._reverse is not None:
             return {"MAGNETO_URL": self.url, **variables}
         url = self.url_for(key)
-        bypass = ",".join(self.settings.ignore_hosts)
+        local = _LOCALHOST if self.settings.ignore_localhost else ()
+        bypass = ",".join((*self.settings.ignore_hosts, *local))
         for name, value in (
             *((name, url) for name in ("http_proxy", "https_proxy", "all_proxy")),
             ("no_proxy", bypass),
@@ -501,6 +502,7 @@ class MagnetoProxy:
 
 
 _MISSES_KEPT = 1000
+_LOCALHOST = ("localhost", "127.0.0.1", "::1")
 _KEY = re.compile(r"[^A-Za-z0-9._-]+")  # what a user name in a URL had better not hold
 
 

@@ -108,6 +108,7 @@ class CassetteSession:
         self._renewing = False
         self._verifier: Verifier | None = None
         self._reported = False
+        hooks = door.hooks_for(settings)  # first: a script can register what settings name
         self._rules = compile_rules(settings)
         self._secrets = SecretRules.of(settings)
         self.replay = Session(
@@ -119,7 +120,7 @@ class CassetteSession:
         )
         self.replay.pace = pace_of(settings.latency, settings.latency_seed)
         self.replay.faults = faults_of(settings.faults, settings.fault_seed)
-        self._shaping = SessionShaping(settings, self.replay, door.hooks_for(settings))
+        self._shaping = SessionShaping(settings, self.replay, hooks)
         try:
             self._equip(self._fresh(mode))
         except BaseException:

@@ -38,7 +38,8 @@ def test_another_request_is_another_request(fields: list[str]) -> None:
 
 
 def test_something_has_to_be_compared() -> None:
-    """Nobody is told to compare nothing."""
+    """Nobody is told to compare nothing, or all paths as one."""
+    assert options("path segment 1", path="/a") == {}
     assert options("body", match_on=("body",)) == {}
 
 

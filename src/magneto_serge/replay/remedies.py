@@ -56,7 +56,10 @@ def options_for(
     if sum(map(len, changes.values())) + len(segments) > _MOST:
         return {}
     if segments:
-        changes["url_patterns"] = [_pattern(path, segments)]
+        pattern = _pattern(path, segments)
+        if not re.search(r"/[^/{}]", pattern):  # nothing is left that would tell it from others
+            return {}
+        changes["url_patterns"] = [pattern]
     if dropped:
         kept = [name for name in comparison.options["match_on"] if name not in dropped]
         if not kept:
