@@ -27,7 +27,7 @@ from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.caught import Caught
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
-from magneto_serge.replay.engine import Session, Stats
+from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.hooks import EVERYWHERE, Hooks
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
@@ -276,6 +276,11 @@ class MagnetoProxy:
         """Let ``session`` answer what is asked of the proxy itself; see ``control``."""
         self._server.own = session
 
+    def settle(self, sink: InteractionSink) -> None:
+        """Wait a moment for exchanges that are recorded into ``sink`` and about to end."""
+        if self._thread is not None and self._state == "running":
+            self._thread.call(self._server.settle(sink))
+
     def forget(self, session: CassetteSession) -> None:
         """Serve a session no more; called by the session when it ends."""
         if session.key is not None:
@@ -289,7 +294,8 @@ class MagnetoProxy:
     def stop_recording(self) -> Path | None:
         """End the session; return the saved cassette's path, None where nothing was recorded.
 
-        An exchange that has not ended by now is not in the cassette. Raises CassetteError where
+        An exchange that has not ended by now, nor does in the next quarter of a second, is not in
+        the cassette. Raises CassetteError where
         saving fails; the journal is kept then, and the error says where.
         """
         self._running()

@@ -34,10 +34,13 @@ def fresh_mode(
     mode: Mode,
     settings: Settings,
     clock: Callable[[], float] = time.time,
+    *,
+    tell: Callable[[str], None] = lambda story: None,
 ) -> Mode:
     """Return the mode in which to use the cassette ``name``, which is there, in the file ``path``.
 
-    ``clock`` gives seconds since the epoch. Raises StaleCassetteError where it is too old and that
+    ``clock`` gives seconds since the epoch; ``tell`` is called with how old the cassette is where
+    it is too old and used all the same. Raises StaleCassetteError where it is too old and that
     is to be a failure, CassetteError where its age cannot be read.
     """
     policy = policy_for(mode, cassette_exists=True)
@@ -58,6 +61,7 @@ def fresh_mode(
         log.warning("%s: it is recorded anew", story)
         return Mode.RECORD
     log.warning("%s. To record it anew: magneto record %s", story, name)
+    tell(f"{shown_age(age)} old")
     return mode
 
 

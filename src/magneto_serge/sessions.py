@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
 from magneto_serge.messages import Interaction, Request
-from magneto_serge.replay.engine import Session
+from magneto_serge.replay.engine import InteractionSink, Session
 from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode, policy_for
@@ -73,6 +73,9 @@ class Door(Protocol):
     def uncount(self, recorded: int) -> None:
         """Take interactions off the count that were left out of the recording after all."""
 
+    def settle(self, sink: InteractionSink) -> None:
+        """Wait a moment for exchanges that are recorded into ``sink`` and about to end."""
+
     def forget(self, session: CassetteSession) -> None:
         """Serve the session no more; whoever asks for it is refused."""
 
@@ -100,6 +103,7 @@ class CassetteSession:
         self.key = key
         self._more = more
         self._stored = 0  # interactions of the cassette itself
+        self.stale = ""  # how old the cassette is, where it is too old and used all the same
         self._finished = False
         self._store = store
         self._door = door
@@ -297,6 +301,8 @@ class CassetteSession:
         then, and the error says where. What was not played and should have been is logged, or noted
         as a failure of the proxy's (`MagnetoProxy.unplayed`).
         """
+        if self._recorder is not None:
+            self._door.settle(self._recorder)
         self._door.forget(self)
         self._tell_unplayed()
         recorder, self._recorder = self._recorder, None
@@ -389,9 +395,13 @@ class CassetteSession:
             return mode
         from magneto_serge.freshness import fresh_mode
 
-        chosen = fresh_mode(name, self._store.path(name), mode, self.settings)
+        path = self._store.path(name)
+        chosen = fresh_mode(name, path, mode, self.settings, tell=self._note_age)
         self._renewing = chosen is not mode
         return chosen
+
+    def _note_age(self, age: str) -> None:
+        self.stale = age
 
     def _equip(self, mode: Mode) -> None:
         """Fetch what a mode needs: recordings to play, a recorder to keep."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from magneto_serge.config import Settings
+from magneto_serge.replay.engine import InteractionSink
 from magneto_serge.replay.hooks import Hooks
 from magneto_serge.replay.misses import Unplayed
 from magneto_serge.replay.modes import Mode
@@ -42,6 +43,9 @@ class PaperDoor:
 
     def uncount(self, recorded: int) -> None:
         """Nothing is recorded."""
+
+    def settle(self, sink: InteractionSink) -> None:
+        """There is nothing under way."""
 
     def forget(self, session: CassetteSession) -> None:
         """Nobody is served anyway."""

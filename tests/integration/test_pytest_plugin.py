@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -432,6 +433,29 @@ def test_servers_of_the_test_itself(origin: Origin, project: Project) -> None:
     )
     assert project.run().code == 0
     assert project.cassettes() == ["cassettes/test_x/test_recorded.json"]
+
+
+def test_stale_cassettes_are_told(origin: Origin, project: Project) -> None:
+    """A cassette that is older than it may be is named at the end, or fails its test."""
+    project.write(
+        test_x=f'''
+        import pytest, requests
+
+        @pytest.mark.magneto
+        def test_it():
+            requests.get("{origin.url("/json")}")
+        '''
+    )
+    project.run()
+    path = project.folder / "cassettes/test_x/test_it.json"
+    path.write_text(re.sub(r'"20\d\d-', '"2019-', path.read_text()))
+    (project.folder / "magneto.toml").write_text('max_age = "30d"\n')
+    found = project.run()
+    assert found.code == 0, found.text
+    assert "1 stale" in found.text
+    assert "stale: cassettes/test_x/test_it.json: " in found.text
+    (project.folder / "magneto.toml").write_text('max_age = "30d"\nstale = "fail"\n')
+    assert project.run().tests == {"test_it": "ERROR"}
 
 
 def test_report_for_prune(origin: Origin, project: Project) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from magneto_serge import ConfigError, MagnetoProxy, Mode
 
+from . import faults
 from .conftest import MakeOrigin, MakeProxy
 from .origin import Origin
 from .tapes import fetch, urls_in
@@ -179,6 +180,23 @@ def test_stopping_saves_every_session(origin: Origin, make_proxy: MakeProxy) -> 
     proxy.stop()
     assert path is not None
     assert urls_in(path) == [origin.url("/json")]
+
+
+def test_exchange_that_is_about_to_end(origin: Origin, make_proxy: MakeProxy) -> None:
+    """A client that hangs up in a stream is recorded, however soon its session is finished."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+    origin.on("/endless", head, faults.stay_silent)
+    proxy = make_proxy()
+    for number in range(5):
+        session = proxy.session(f"stream-{number}", "record")
+        with (
+            httpx.Client(proxy=session.url) as client,
+            client.stream("GET", origin.url("/endless")) as response,
+        ):
+            next(response.iter_raw())
+        path = session.finish()
+        assert path is not None
+        assert urls_in(path) == [origin.url("/endless")]
 
 
 def test_aborted_session_leaves_nothing(origin: Origin, make_proxy: MakeProxy) -> None:

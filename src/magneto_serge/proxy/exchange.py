@@ -24,6 +24,7 @@ from magneto_serge.proxy.gate import Hold
 from magneto_serge.proxy.tape import Tape
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.upstream import UpstreamConnection
+from magneto_serge.proxy.websocket import open_websocket
 from magneto_serge.wire.events import (
     BytesAfterUpgrade,
     DataReceived,
@@ -44,7 +45,7 @@ from magneto_serge.wire.serialize import (
 
 if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
-    from magneto_serge.replay.engine import InteractionSink
+    from magneto_serge.replay.engine import InteractionSink, RecordingSink
 
 log = logging.getLogger("magneto_serge.proxy")
 
@@ -54,6 +55,7 @@ _REPEAT_LIMIT = 65_536  # bytes of a request body kept for repeating the request
 _PENDING_LIMIT = 65_536  # bytes of a request body kept while there is no connection yet
 _FILE_PIECE = 262_144  # bytes read from a spooled body at a time
 _CHUNKED = Framing.CHUNKED
+_WEBSOCKET = ("ws", "wss")
 
 
 class Exchange:
@@ -90,7 +92,7 @@ class Exchange:
         request: Request,
         head: RequestReceived,
         origin: Origin,
-        sink: InteractionSink | None,
+        sink: RecordingSink | None,
     ) -> None:
         self.client = client
         self.request = request
@@ -100,6 +102,11 @@ class Exchange:
         self._repeatable = request.method in _IDEMPOTENT
         if sink is not None:
             self._tape = Tape(sink, client.server.settings.memory_limit, request.headers.raw)
+
+    @property
+    def records_into(self) -> InteractionSink | None:
+        """What it is recorded into, None where it is not, or not any more."""
+        return None if self._tape is None else self._tape.sink
 
     @property
     def answered(self) -> bool:
@@ -115,7 +122,9 @@ class Exchange:
 
     def start(self) -> None:
         """Send the request on a connection that is there, or have one opened."""
-        upstream = self.client.server.pool.take(self._origin, repeatable=self._repeatable)
+        upstream = None
+        if self.request.scheme != "ws":  # RFC 6455 §4.1: it has a connection of its own
+            upstream = self.client.server.pool.take(self._origin, repeatable=self._repeatable)
         if upstream is None:
             self._dial()
         else:
@@ -129,7 +138,7 @@ class Exchange:
     async def _open(self) -> None:
         pool = self.client.server.pool
         try:
-            upstream = await pool.dial(self._origin)
+            upstream = await pool.dial(self._origin, tunnel=self.request.scheme == "ws")
         except DialError as error:
             if not self.over:
                 self._fail(error.failure)
@@ -355,8 +364,12 @@ class Exchange:
         response, upstream = self._switching, self._upstream
         if response is None or upstream is None:
             return
-        if self._tape is not None:
-            self._tape.discard()
+        tape, self._tape = self._tape, None
+        relay = None
+        if self.request.scheme in _WEBSOCKET:
+            relay = open_websocket(self.client, self.request, response, tape, upstream.peer)
+        elif tape is not None:
+            tape.discard()
             log.warning(
                 "%s %s switched to %s: relayed, not recorded",
                 self.request.method,
@@ -366,7 +379,7 @@ class Exchange:
         self.over = True
         upstream.finish()
         self.client.write([upgrade_head(response.status, response.reason, response.fields)])
-        self.client.join_tunnel(upstream.transport, rest)
+        self.client.join_tunnel(upstream.transport, rest, relay)
 
     def _detach(self, *, reusable: bool) -> None:
         if self._spool is not None:

@@ -8,12 +8,16 @@ recording or a fault says so, is no idleness, and waiting for the disk is nobody
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from magneto_serge.proxy import refusals
 from magneto_serge.proxy.answering import Answering
 from magneto_serge.proxy.gate import Hold
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.wire.http1 import RequestParser
+
+if TYPE_CHECKING:
+    from magneto_serge.replay.engine import InteractionSink
 
 log = logging.getLogger("magneto_serge.proxy")
 
@@ -31,6 +35,16 @@ class Patient(Answering):
     def busy(self) -> bool:
         """Whether an answer is under way."""
         return self._exchange is not None or self._pump is not None or self._spool is not None
+
+    @property
+    def records_into(self) -> InteractionSink | None:
+        """What the answer under way is recorded into, None where it is not."""
+        return None if self._exchange is None else self._exchange.records_into
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has closed its side."""
+        return self._ended
 
     def sweep(self, interval: float) -> None:
         """Close what has waited too long; called every ``interval`` seconds."""

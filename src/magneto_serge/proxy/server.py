@@ -30,6 +30,8 @@ from magneto_serge.wire.targets import parse_absolute
 log = logging.getLogger("magneto_serge.proxy")
 
 _BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
+_SETTLING_TURNS = 50
+_SETTLING_PAUSE = 0.005  # seconds
 _AUTHORITIES_KEPT = 1024
 # Where a client on this machine reaches a proxy that listens everywhere.
 REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -212,6 +214,25 @@ class ProxyServer:
             connection.busy or connection.transport.get_write_buffer_size()
             for connection in self._connections
         )
+
+    async def settle(self, sink: InteractionSink) -> None:
+        """Wait a moment for exchanges that are recorded into ``sink`` and about to end.
+
+        A client hangs up with the last event of a stream, or with the last byte that it wants: then
+        its exchange ends when we hear of that. One that goes on is not waited for.
+        """
+        for turn in range(_SETTLING_TURNS):
+            under_way = [
+                each
+                for each in self._connections
+                if isinstance(each, ClientConnection) and each.records_into is sink
+            ]
+            if not under_way:
+                return
+            for each in under_way:
+                if turn and each.hung_up:  # it may be half-closed, but nearly always has left
+                    each.close_when_idle()
+            await asyncio.sleep(_SETTLING_PAUSE)
 
     def _sweep(self) -> None:
         self._timer = self.loop.call_later(self._interval, self._sweep)

@@ -121,6 +121,7 @@ class OpenSession:
                     recorded=recorded,
                     saved=saved is not None or not recorded,
                     plays=plays,
+                    stale=session.stale,
                     misses=tuple(miss.explain() for miss in session.misses),
                     duration_ms=round((time.perf_counter() - self._began) * 1000, 3),
                 )
