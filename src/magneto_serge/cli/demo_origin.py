@@ -21,6 +21,7 @@ CATALOGUE = {
     "tracks": [{"n": n, "name": f"Track {n}"} for n in range(40)],
 }
 PIECES, PAUSE = 5, 0.03  # of the stream; seconds
+CUSTOMER = "4711-c0ffee"  # a secret: no cassette has it
 
 
 def _noise(size: int) -> bytes:
@@ -56,7 +57,7 @@ class _Answers(BaseHTTPRequestHandler):
             json.dumps({"order": order, "accepted": True}).encode(),
             ("Content-Type", "application/json"),
             ("Set-Cookie", "basket=empty; Path=/"),
-            ("Set-Cookie", "customer=42; Path=/; HttpOnly"),
+            ("Set-Cookie", f"customer={CUSTOMER}; Path=/; HttpOnly"),
             status=201,
         )
 
