@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from base64 import b64encode
+
 import pytest
 
 from magneto_serge.replay.secrets.finder import Allowed, Finder, Names, includes
@@ -78,3 +81,23 @@ def test_in_binary_only_shapes_count() -> None:
 def test_nothing_is_found_where_there_is_nothing(text: bytes) -> None:
     """And nothing is made for it."""
     assert Finder().in_body(text) == ()
+
+
+@pytest.mark.parametrize("at", [0, 16_000, 16_380, 16_384, 40_000, 99_900])
+def test_a_long_text_is_searched_where_a_secret_is_likely(at: int) -> None:
+    """Wherever in it that is, and however long the secret; the places are those of the text."""
+    long = b"a1B2c3D4" * 2000
+    for secret in (b"hunter2", long):
+        text = bytearray(b'{"id":1,"name":"x"},' * 10_000)
+        member = b'{"password":"%s"}' % secret
+        text[at : at + len(member)] = member
+        finds = Finder().in_body(bytes(text))
+        assert [find.value for find in finds] == [secret]
+        assert bytes(text[finds[0].start : finds[0].end]) == secret
+
+
+def test_long_binary_bodies_and_base64_are_soon_done() -> None:
+    """What nobody would search by hand is ruled out by the quick test."""
+    rng = random.Random(7)
+    assert Finder().in_body(b64encode(rng.randbytes(2_000_000))) == ()
+    assert not Finder().in_binary(rng.randbytes(2_000_000))

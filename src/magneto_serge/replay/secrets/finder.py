@@ -18,12 +18,16 @@ from .fields import (
     in_set_cookie,
     kind_of_field,
 )
-from .finds import Find, chosen
+from .finds import Find, chosen, moved
 from .likely import Likely, likely
 from .names import Meaning, looks_random, meaning, plain
 from .placeholders import is_placeholder, look_of
 from .registry import FindSecrets
-from .texts import Says, by_shape, in_text, placeholders_in
+from .texts import Says, by_look, in_text
+
+_BLOCK = 16 * 1024  # bytes of a long text that are tested together
+_BEFORE = 2 * 1024  # bytes in which a name stands, or a token begins
+_AFTER = 64 * 1024  # bytes: the longest secret
 
 Expression = Callable[[bytes], Iterable[tuple[int, int]]]
 """Yields the spans that a user's pattern finds."""
@@ -110,7 +114,7 @@ class Finder:
         """Return what can be told in bytes that are no text: tokens by their shape."""
         if not self._likely(data):
             return ()
-        return self._kept((*by_shape(data), *placeholders_in(data)))
+        return self._kept(self._in_windows(data, by_look))
 
     def in_field(self, name: bytes, value: bytes) -> Sequence[Find]:
         """Return the secrets of a field line's value."""
@@ -135,8 +139,34 @@ class Finder:
         return self._kept((*found, *self._users(value)))
 
     def _chosen(self, text: bytes, says: Says) -> list[Find]:
-        known = in_text(text, says) if self._likely(text) else ()
+        known: Iterable[Find] = ()
+        if self._likely(text):
+            known = self._in_windows(text, lambda part: in_text(part, says))
         return self._kept((*known, *self._users(text)))
+
+    def _in_windows(self, text: bytes, rules: Callable[[bytes], Iterator[Find]]) -> Iterator[Find]:
+        if len(text) <= _BLOCK:
+            yield from rules(text)
+            return
+        for start, end in self._windows(text):
+            yield from moved(rules(text[start:end]), start)
+
+    def _windows(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Yield the parts of a long text in which a secret is likely, with room around them.
+
+        The rules take 80 times as long as the test, and the interpreter waits for them.
+        """
+        begin, end = 0, -1
+        for start in range(0, len(text), _BLOCK):
+            if not self._likely(text[max(0, start - _BEFORE) : start + _BLOCK]):
+                continue
+            if start - _BEFORE > end:
+                if end > 0:
+                    yield begin, end
+                begin = max(0, start - _BEFORE)
+            end = min(len(text), start + _BLOCK + _AFTER)
+        if end > 0:
+            yield begin, end
 
     def _kept(self, found: Iterable[Find]) -> list[Find]:
         allowed = self._allowed

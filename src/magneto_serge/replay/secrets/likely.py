@@ -89,5 +89,7 @@ _HAS_SHAPE = re.compile(
     + b"|"
     + shapes.JWT.pattern
     + b"|"
-    + b"|".join(each.pattern for _, each in shapes.OTHERS)
+    + b"|".join(each.pattern for _, _, each in shapes.OTHERS)
+    + rb"|[0-9]{8}"
+    + shapes.TELEGRAM.pattern
 )

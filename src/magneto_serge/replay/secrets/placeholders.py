@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Iterator
 from enum import StrEnum
 
 from .shapes import PREFIXES, UUID, prefix_of
@@ -63,15 +64,9 @@ ANY = re.compile(
 )
 _ALONE = re.compile(rb"(?:" + ANY.pattern + rb"|REDACTED|" + _NUMBER_HEAD + rb"\d{6,9})")
 _DIGITS = re.compile(rb"REDACTED-(\d{1,9})")
-_HEADS = (b"REDACTED-", _JWT_HEAD, _UUID_HEAD, _BASE64_HEAD)
 
 LIKELY = r"REDACTED-[0-9]|UkVEQUNURUQt|5ec2e700-0000-4000-8000"
 """In RE2's syntax: where it does not match, there is no placeholder."""
-
-
-def may_hold(text: bytes) -> bool:
-    """Tell at the speed of a search for bytes if :data:`ANY` can find anything."""
-    return any(head in text for head in _HEADS)
 
 
 def is_placeholder(value: bytes) -> bool:
@@ -123,9 +118,37 @@ def number_of(value: bytes) -> int:
     return 0 if found is None else int(found[1])
 
 
+_MARKS = (b"REDACTED-", _BASE64_HEAD, _UUID_HEAD, _JWT_HEAD)
+_LONGEST_PREFIX = max(map(len, PREFIXES))
+
+
+def found_in(text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where placeholders begin and end.
+
+    They are looked for by what all have in them, which is some hundred times quicker than
+    :data:`ANY`; those inside of a JWT are not told apart from it.
+    """
+    for mark in _MARKS:
+        at = text.find(mark)
+        while at >= 0:
+            start = at - len(_prefix_before(text, at)) if mark is _MARKS[0] else at
+            found = ANY.match(text, start)
+            if found is not None:
+                yield found.span()
+            at = text.find(mark, at + len(mark))
+
+
+def _prefix_before(text: bytes, at: int) -> bytes:
+    before = text[max(0, at - _LONGEST_PREFIX) : at]
+    return next((each for each in _ENCODED_PREFIXES if before.endswith(each)), b"")
+
+
+_ENCODED_PREFIXES = tuple(each.encode() for each in PREFIXES)
+
+
 def highest_in(text: bytes) -> int:
     """Return the highest number of a placeholder in ``text``; 0 where there is none."""
-    return max((number_of(found[0]) for found in ANY.finditer(text)), default=0)
+    return max((number_of(text[start:end]) for start, end in found_in(text)), default=0)
 
 
 def canonical(value: bytes) -> bytes:

@@ -135,36 +135,50 @@ PEM = re.compile(
 
 UUID = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
-# What has no prefix of its own: group 1 is the secret.
-OTHERS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
-    (
-        "Telegram bot token",
-        re.compile(rb"(?:(?<=/bot)|(?<![0-9A-Za-z]))([0-9]{8,10}:[A-Za-z0-9_-]{35})(?![\w-])"),
-    ),
+# A bot's number, a colon, and its secret; the colon is looked for first, because it is quick.
+TELEGRAM = re.compile(rb":[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])")
+BOT = re.compile(rb"(?:(?<=/bot)|(?<![0-9A-Za-z]))([0-9]{8,10})\Z")
+
+# What has no prefix of its own: what must be in the text, and an expression whose group 1 it is.
+OTHERS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     (
         "Slack webhook",
+        b"/",
         re.compile(
-            rb"/(?:services|workflows|triggers)/[TE][A-Z0-9]{6,14}/[AB]?[A-Z0-9]{6,22}/([A-Za-z0-9]{18,64})"
+            rb"/(?:services|workflows|triggers)/[TE][A-Z0-9]{6,14}/[AB]?[A-Z0-9]{6,22}"
+            rb"/([A-Za-z0-9]{18,64})"
         ),
     ),
-    ("Discord webhook", re.compile(rb"/webhooks/[0-9]{17,20}/([A-Za-z0-9_-]{60,80})")),
+    (
+        "Discord webhook",
+        b"/webhooks/",
+        re.compile(rb"/webhooks/[0-9]{17,20}/([A-Za-z0-9_-]{60,80})"),
+    ),
     (
         "Discord token",
+        b".",
         re.compile(
             rb"(?<![\w-])([MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40})(?![\w-])"
         ),
     ),
-    ("Mailchimp key", re.compile(rb"(?<![0-9a-zA-Z])([0-9a-f]{32}-us[0-9]{1,2})(?![0-9a-z])")),
+    (
+        "Mailchimp key",
+        b"-us",
+        re.compile(rb"(?<![0-9a-zA-Z])([0-9a-f]{32}-us[0-9]{1,2})(?![0-9a-z])"),
+    ),
     (
         "Terraform token",
+        b".atlasv1.",
         re.compile(rb"(?<![0-9a-zA-Z])([A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,80})"),
     ),
     (
         "Airtable token",
+        b"pat",
         re.compile(rb"(?<![0-9a-zA-Z])(pat[A-Za-z0-9]{14}\.[0-9a-f]{64})(?![0-9a-z])"),
     ),
     (
         "Azure storage key",
+        b"Key=",
         re.compile(rb"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{40,100}={0,2})"),
     ),
 )
@@ -178,14 +192,15 @@ LIKELY = "|".join(
             + re.sub(r"\{(\d+),\d+\}", r"{\1}", shape.rest)
             for shape in SHAPES
         ),
-        r"[0-9]{8}:[A-Za-z0-9_-]{35}",
-        r"[0-9]{9,10}:[A-Za-z0-9_-]{35}",
-        r"/[TE][A-Z0-9]{6,14}/[A-Z0-9]{6,23}/[A-Za-z0-9]{18}",
-        r"/webhooks/[0-9]{17}",
-        r"[MNO][A-Za-z0-9_-]{23}[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
-        r"[0-9a-f]{32}-us[0-9]",
+        # Of the rest only what is rare in any text: each letter at which a token could begin would
+        # be one more thing for RE2 to keep in mind, and base64 has nothing else.
+        r"[0-9]:[A-Za-z0-9_-]{35}",
+        r"/(?:services|workflows|triggers)/[TE]",
+        r"/webhooks/[0-9]",
+        r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}",
+        r"-us[0-9]",
         r"\.atlasv1\.",
-        r"pat[A-Za-z0-9]{14}\.[0-9a-f]{64}",
+        r"pat[A-Za-z0-9]{14}\.",
         r"(?:AccountKey|SharedAccessKey)=",
     )
 )

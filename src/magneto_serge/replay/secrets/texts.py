@@ -23,8 +23,8 @@ import msgspec
 from .finds import Find
 from .names import Meaning
 from .names import is_meant as is_secret
-from .placeholders import ANY, Look, is_placeholder, look_of, may_hold
-from .shapes import JWT, OTHERS, PEM, PREFIXED, kind_of, prefix_of
+from .placeholders import Look, found_in, is_placeholder, look_of
+from .shapes import BOT, JWT, OTHERS, PEM, PREFIXED, TELEGRAM, kind_of, prefix_of
 
 Says = Callable[[str], Meaning]
 """What a name says of its value, users' own names included."""
@@ -60,8 +60,7 @@ _SCHEME = re.compile(rb"(?i:bearer|basic|token|bot|apikey|negotiate)\s+(?=\S)")
 
 def in_text(text: bytes, says: Says) -> Iterator[Find]:
     """Yield what every rule finds, in no order; finds may overlap."""
-    yield from by_shape(text)
-    yield from placeholders_in(text)
+    yield from by_look(text)
     if b'"' in text:
         yield from _members(text, says)
     if b"=" in text or b"%3" in text:
@@ -76,6 +75,12 @@ def in_text(text: bytes, says: Says) -> Iterator[Find]:
         yield from _userinfo(text)
 
 
+def by_look(text: bytes) -> Iterator[Find]:
+    """Yield what its own bytes give away: tokens of services, placeholders."""
+    yield from by_shape(text)
+    yield from placeholders_in(text)
+
+
 def is_meant(says: Meaning, value: bytes) -> bool:
     """Tell whether a value is a secret by its name, or a placeholder in the place of one."""
     return says is not Meaning.NOTHING and (
@@ -85,9 +90,8 @@ def is_meant(says: Meaning, value: bytes) -> bool:
 
 def placeholders_in(text: bytes) -> Iterator[Find]:
     """Yield the placeholders that a text holds."""
-    if may_hold(text):
-        for found in ANY.finditer(text):
-            yield Find(*found.span(), found[0], "placeholder")
+    for start, end in found_in(text):
+        yield Find(start, end, text[start:end], "placeholder")
 
 
 def by_shape(text: bytes) -> Iterator[Find]:
@@ -99,9 +103,15 @@ def by_shape(text: bytes) -> Iterator[Find]:
             yield Find(*found.span(), found[0], "JWT", look=Look.JWT)
     if b"PRIVATE KEY" in text:
         yield from _private_keys(text)
-    for kind, expression in OTHERS:
-        for found in expression.finditer(text):
-            yield Find(*found.span(1), found[1], kind)
+    for kind, sign, expression in OTHERS:
+        if sign in text:
+            for found in expression.finditer(text):
+                yield Find(*found.span(1), found[1], kind)
+    for found in TELEGRAM.finditer(text):
+        bot = BOT.search(text, max(0, found.start() - 14), found.start())
+        if bot is not None:
+            start, end = bot.start(1), found.end()
+            yield Find(start, end, text[start:end], "Telegram bot token")
 
 
 def _private_keys(text: bytes) -> Iterator[Find]:
