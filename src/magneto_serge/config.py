@@ -96,6 +96,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     fault_seed: int = 0
     max_connections: int = 10_000
+    websocket_policy: str = "ordered"
+    websocket_idle_timeout: float = 3600.0
+    max_message_size: int = 2 * 1024**3
+    max_message_fragments: int = 65_536
     max_header_size: int = 65_536
     log_level: str = "warning"
     log_format: str = "text"

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 
 from magneto_serge.errors import CassetteError, MatcherError
 from magneto_serge.messages import FieldLine, Interaction, Request, body_size
+from magneto_serge.proxy.overheard import Overheard
 from magneto_serge.proxy.tee import Spooled, forget
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict, judge
 from magneto_serge.replay.misses import masked_url
@@ -25,6 +26,7 @@ log = logging.getLogger("magneto_serge")
 
 CONGESTED = 32 * 1024 * 1024  # bytes waiting to be compared above which traffic should pause
 DRAINED = 8 * 1024 * 1024  # bytes waiting below which it may go on
+_MESSAGE_IN_MEMORY = 4 * 1024 * 1024  # bytes of a WebSocket message
 _INTERACTION = 1024  # bytes assumed for an interaction without its bodies
 
 Match = Callable[[Request], Recording | None]
@@ -88,6 +90,10 @@ class Verifier:
             self._do(lambda: self._done(interaction, size, verdict))
             return
         self._do(lambda: self._compare(interaction, size, recording))
+
+    def open_conversation(self, interaction: Interaction) -> Overheard:
+        """Begin a WebSocket's conversation, which is compared when it is over."""
+        return Overheard(interaction, self.record, _MESSAGE_IN_MEMORY)
 
     def open_body(self, fields: tuple[FieldLine, ...] = ()) -> Spooled:
         """Begin a body that is too large for memory."""

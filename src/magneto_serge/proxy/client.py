@@ -16,8 +16,8 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from magneto_serge.errors import ClientProtocolError
-from magneto_serge.messages import Failure, FieldLine, Headers, Request
-from magneto_serge.proxy import answers, refusals
+from magneto_serge.messages import Failure, FieldLine, Headers, Interaction, Request
+from magneto_serge.proxy import answers, refusals, websocket
 from magneto_serge.proxy.addressing import Addressing
 from magneto_serge.proxy.caught import CAUGHT_FIELD, CaughtClient
 from magneto_serge.proxy.connect import (
@@ -26,6 +26,7 @@ from magneto_serge.proxy.connect import (
     is_h2_preface,
     log_tls_refusal,
 )
+from magneto_serge.proxy.conversation import Player, play_conversation
 from magneto_serge.proxy.credentials import CredentialsError
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.distortion import Absentee, DistortedTransport
@@ -40,6 +41,7 @@ from magneto_serge.proxy.reset import reset as send_reset
 from magneto_serge.proxy.shaped import Asking, ask, replay
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
+from magneto_serge.proxy.websocket import Relay
 from magneto_serge.replay.engine import Decision, Forward, Session, Unanswered
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.shelves import Recording
@@ -54,6 +56,7 @@ from magneto_serge.wire.events import (
 from magneto_serge.wire.fields import first
 from magneto_serge.wire.http1 import RequestParser
 from magneto_serge.wire.serialize import CONTINUE
+from magneto_serge.wire.websocket_handshake import SCHEMES, is_handshake
 
 if TYPE_CHECKING:
     from magneto_serge.proxy.server import ProxyServer
@@ -112,6 +115,11 @@ class ClientConnection(Patient):
         self._pump: Pump | Playing | Pause | Asking | None = None
         self._asked = 0.0
         self._raw: bytearray | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session that the request in hand belongs to."""
+        return self._session
 
     # --- asyncio.Protocol --------------------------------------------------------------------
 
@@ -259,6 +267,8 @@ class ClientConnection(Patient):
                 return
             self._refuse(refusals.origin_form(server.host, server.port), head)
             return
+        if head.upgrade and is_handshake(head):
+            request.scheme = SCHEMES[request.scheme]
         self._request = request
         server.stats.requests += 1
         session = server.session if self.user is None else server.session_for(self.user)
@@ -387,7 +397,7 @@ class ClientConnection(Patient):
         elif data and not self.transport.is_closing():
             # CONNECT handed the transport to a ConnectedClient; a refused upgrade goes on here.
             protocol = self.transport.get_protocol()
-            if isinstance(protocol, ConnectedClient):
+            if isinstance(protocol, ConnectedClient | Player):
                 protocol.data_received(data)
             else:
                 self._backlog.extend(self._parser.feed(data))
@@ -458,6 +468,9 @@ class ClientConnection(Patient):
             return
         server.stats.replayed += 1
         pace, request = self._session.pace, self._request
+        if head.upgrade and request and recording.interaction.websocket is not None:
+            self._play_conversation(recording.interaction, request)
+            return
         if pace is not None and request and (latency := pace.latency_for(request)):
             began = self._asked if latency.from_head else server.loop.time()
             self.wait_for(Playing(self, recording.interaction, latency, began, head.version))
@@ -469,6 +482,15 @@ class ClientConnection(Patient):
             self.wait_for(Pump(self, encoded))
         elif encoded.close:
             self.transport.close()
+
+    def _play_conversation(self, interaction: Interaction, request: Request) -> None:
+        """Be the server of a recorded WebSocket from here on."""
+        player = play_conversation(self, self._session, interaction, request)
+        if player is None:
+            self._refuse(refusals.NO_HANDSHAKE)
+            return
+        self.server.dismiss(self)
+        player.start()
 
     def play_on(self, pump: Playing) -> None:
         """Go on with a recording whose next piece is due."""
@@ -535,13 +557,20 @@ class ClientConnection(Patient):
         if not close:
             self._next()
 
-    def join_tunnel(self, upstream: asyncio.Transport, rest: bytes) -> None:
-        """Hand the transport to a tunnel for good."""
+    def join_tunnel(
+        self, upstream: asyncio.Transport, rest: bytes, relay: Relay | None = None
+    ) -> None:
+        """Hand the transport to a tunnel, or to the ``relay`` of a WebSocket, for good."""
         self._exchange = None
         raw, self._raw = bytes(self._raw or b""), None
         self.gate.release(Hold.BACKLOG | Hold.PEER | Hold.DISK)  # the tunnel has gates of its own
         self.server.dismiss(self)
-        join(self.server, self.transport, upstream, to_upstream=raw, to_client=rest)
+        if relay is None:
+            join(self.server, self.transport, upstream, to_upstream=raw, to_client=rest)
+        else:
+            websocket.join(
+                self.server, self.transport, upstream, relay, to_upstream=raw, to_client=rest
+            )
 
     def _next(self) -> None:
         """Go on with what has been read meanwhile."""

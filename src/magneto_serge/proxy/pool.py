@@ -36,11 +36,16 @@ class Pool:
                 return connection
         return None
 
-    async def dial(self, origin: Origin) -> UpstreamConnection:
-        """Open a connection; raises DialError."""
-        proxy = self.dialer.proxy_for(origin)
+    async def dial(self, origin: Origin, *, tunnel: bool = False) -> UpstreamConnection:
+        """Open a connection; raises DialError.
+
+        ``tunnel``: an upstream proxy is asked to CONNECT even for http.
+        """
+        proxy = None if tunnel else self.dialer.proxy_for(origin)
         _, connection = await self.dialer.open(
-            origin, lambda: UpstreamConnection(origin, proxy, self._max_header_size)
+            origin,
+            lambda: UpstreamConnection(origin, proxy, self._max_header_size),
+            tunnel=tunnel,
         )
         assert isinstance(connection, UpstreamConnection)  # noqa: S101  # what the factory made
         if not connection.transport.is_closing():

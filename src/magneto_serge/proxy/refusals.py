@@ -36,6 +36,13 @@ class Refusal(NamedTuple):
         )
 
 
+NO_HANDSHAKE = Refusal(
+    400,
+    "no-websocket-handshake",
+    "This request opens no WebSocket",
+    "What was recorded here is a WebSocket: send Sec-WebSocket-Version 13 and a key of 16 bytes"
+    " (RFC 6455 §4.1)",
+)
 UNAUTHORIZED = Refusal(
     407,
     "proxy-authentication",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.tee import Spool
     from magneto_serge.proxy.upstream import UpstreamConnection
-    from magneto_serge.replay.engine import InteractionSink, Stats
+    from magneto_serge.replay.engine import RecordingSink, Stats
     from magneto_serge.replay.filters import RecordFilter
     from magneto_serge.replay.rewrite import Outgoing
     from magneto_serge.replay.shaping import Shaping
@@ -39,7 +39,7 @@ log = logging.getLogger("magneto_serge.proxy")
 class Sieve:
     """A sink for those interactions that a filter keeps; it takes the others off the count."""
 
-    def __init__(self, sink: InteractionSink, keeps: RecordFilter, stats: Stats) -> None:
+    def __init__(self, sink: RecordingSink, keeps: RecordFilter, stats: Stats) -> None:
         self._sink = sink
         self._keeps = keeps
         self._stats = stats
@@ -73,7 +73,7 @@ class ShapedExchange(Exchange):
         request: Request,
         head: RequestReceived,
         origin: Origin,
-        sink: InteractionSink | None,
+        sink: RecordingSink | None,
         shaping: Shaping,
     ) -> None:
         self._shaping = shaping

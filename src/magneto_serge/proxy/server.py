@@ -21,7 +21,6 @@ from magneto_serge.proxy.caught import Caught, CaughtClient
 from magneto_serge.proxy.client import ClientConnection
 from magneto_serge.proxy.credentials import Credentials
 from magneto_serge.proxy.dial import Dialer, Origin
-from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.pool import Pool
 from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.misses import Miss
@@ -69,6 +68,16 @@ class Connection(Protocol):
         """Close now, or after the answer under way."""
 
 
+class Waiting(Protocol):
+    """What has to wait when the disk is behind."""
+
+    def hold_for_disk(self) -> None:
+        """Stop reading."""
+
+    def release_from_disk(self) -> None:
+        """Go on."""
+
+
 class ProxyServer:
     """A proxy on the running loop.
 
@@ -110,7 +119,7 @@ class ProxyServer:
         self._authorities: dict[str, Destination] = {}
         self.guarded = settings.proxy_auth is not None
         self.credentials = Credentials(settings.proxy_auth)
-        self._held: set[Exchange] = set()
+        self._held: set[Waiting] = set()
         self._server: asyncio.Server | None = None
         self._taken: socket.socket | None = None  # listens, and nobody accepts yet
         self._timer: asyncio.TimerHandle | None = None
@@ -362,7 +371,7 @@ class ProxyServer:
 
     # --- a disk that is behind -----------------------------------------------------------------
 
-    def hold_for_disk(self, exchange: Exchange, sink: InteractionSink) -> None:
+    def hold_for_disk(self, exchange: Waiting, sink: InteractionSink) -> None:
         """Stop an exchange's reading until the recorder has caught up."""
         exchange.hold_for_disk()
         if not self._held:

@@ -19,6 +19,7 @@ import msgspec
 from magneto_serge.messages import (
     NO_HEADERS,
     Body,
+    Conversation,
     Failure,
     FieldLine,
     Headers,
@@ -230,6 +231,24 @@ class Tape:
         if transfer and chunks[-1][1] - chunks[0][1] <= STREAM_AFTER_MS and not self._of_events():
             return ()
         return tuple(chunks) if len(chunks) > 1 or total_ms - chunks[0][1] > STREAM_AFTER_MS else ()
+
+    def switched(self, request: Request, response: ResponseReceived, peer: str) -> Interaction:
+        """Return the handshake of a WebSocket that the origin has accepted."""
+        accepted = Response(
+            response.status,
+            response.reason.decode("latin-1"),
+            Headers(response.fields),
+            version=response.version,
+        )
+        return Interaction(
+            request,
+            accepted,
+            informational=self._informational,
+            started=self._started,
+            first_byte_ms=self._ms(perf_counter()),
+            peer=peer,
+            websocket=Conversation(),
+        )
 
     def discard(self) -> None:
         """Forget everything."""

@@ -20,6 +20,7 @@ IDLE_SECONDS = 3600.0  # neither side said anything: HAProxy's usual `timeout tu
 class TunnelSide(asyncio.Protocol):
     """One end of a tunnel; :func:`join` makes both. The client's end is in the server's books."""
 
+    idle_seconds = IDLE_SECONDS
     busy = False  # a tunnel has no end to wait for
     user: str | None = None  # and belongs to no session: nothing of it is recorded
 
@@ -37,7 +38,7 @@ class TunnelSide(asyncio.Protocol):
         idle = self.ticks if other is None else min(self.ticks, other.ticks)
         if other is not None:
             other.ticks += 1
-        if idle * interval > IDLE_SECONDS:
+        if idle * interval > self.idle_seconds:
             self.transport.close()
 
     def close_when_idle(self) -> None:

@@ -26,9 +26,20 @@ from typing import NamedTuple
 
 import msgspec
 
-from magneto_serge.messages import Conversation, FileBody, WebSocketClose, WebSocketMessage
+from magneto_serge.messages import (
+    Conversation,
+    FileBody,
+    Interaction,
+    Request,
+    WebSocketClose,
+    WebSocketMessage,
+)
 from magneto_serge.replay.json_paths import Without
 from magneto_serge.replay.matching import bytes_key
+from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.timing import Pace, Scaled
+
+_PREVIEW = 120  # characters of a message in an explanation
 
 POLICIES = ("ordered", "any-order", "lenient", "timed")
 
@@ -60,16 +71,21 @@ AWAITING = Awaiting()
 Step = WebSocketMessage | WebSocketClose | Wait | Awaiting
 
 
-def message_key(without: Without | None = None) -> Key:
+def message_key(
+    without: Without | None = None, neutral: Callable[[bytes], bytes] | None = None
+) -> Key:
     """Return what messages are compared by: text that is JSON by its value, all else by its bytes.
 
-    ``without`` takes what is to be ignored out of a JSON value.
+    ``without`` takes what is to be ignored out of a JSON value; ``neutral`` makes the same of a
+    secret and of its placeholder.
     """
 
     def key(message: WebSocketMessage) -> Hashable:
         data = message.data
         if isinstance(data, FileBody):
             return message.kind, ("sha256", data.sha256)
+        if neutral is not None and message.kind == "text":
+            data = neutral(data)
         if message.kind == "text" and data[:1] in b'{["-0123456789tfn \t\r\n':
             value = _json_value(data, without)
             if value is not None:
@@ -269,6 +285,51 @@ def play(conversation: Conversation, policy: str, factor: float | None, key: Key
     if policy == "any-order":
         return _AnyOrder(conversation, factor or 0.0, key)
     return _Ordered(conversation, factor or 0.0, None if policy == "lenient" else key)
+
+
+class Conversing(NamedTuple):
+    """How a session replays conversations: the policy, and what messages are compared without.
+
+    ``without`` returns, for a handshake, what takes the ignored parts out of a JSON value;
+    ``neutral`` is what data has in common with what it is once its secrets are replaced.
+    """
+
+    policy: str = "ordered"
+    without: Callable[[Request], Without | None] | None = None
+    neutral: Callable[[bytes], bytes] | None = None
+
+    def play(self, interaction: Interaction, pace: Pace | None) -> Play:
+        """Begin a run through an interaction's conversation."""
+        request = interaction.request
+        latency = None if pace is None else pace.latency_for(request)
+        factor = latency.factor if isinstance(latency, Scaled) else None
+        without = None if self.without is None else self.without(request)
+        key = message_key(without, self.neutral)
+        return play(interaction.websocket or Conversation(), self.policy, factor, key)
+
+
+def miss_of(request: Request, url: str, mismatch: Mismatch, name: str | None) -> Miss:
+    """Explain what a client said that was not recorded."""
+    expected = "nothing more" if mismatch.expected is None else _preview(mismatch.expected)
+    return Miss(
+        request.method,
+        url,
+        f"Message {mismatch.position} of the client is not as recorded: expected {expected},"
+        f" got {_preview(mismatch.got)}.",
+        f"To record it again: `magneto record {name}`. To compare less: --websocket-policy"
+        " any-order or lenient, or --ignore-json-path.",
+        request=request,
+    )
+
+
+def _preview(message: WebSocketMessage) -> str:
+    data = message.data
+    if isinstance(data, FileBody):
+        return f"{message.kind} of {data.size} bytes, sha256 {data.sha256[:12]}…"
+    if message.kind == "binary":
+        return f"{len(data)} bytes: {data[:20].hex()}{'…' if len(data) > 20 else ''}"
+    text = data.decode(errors="replace")
+    return repr(text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…")
 
 
 def _spoken(conversation: Conversation) -> Iterator[WebSocketMessage]:

@@ -17,7 +17,15 @@ import msgspec
 
 from magneto_serge.config import is_loopback
 from magneto_serge.errors import CassetteError, MatcherError
-from magneto_serge.messages import FieldLine, FileBody, Interaction, Request
+from magneto_serge.messages import (
+    FieldLine,
+    FileBody,
+    Frame,
+    Interaction,
+    Request,
+    WebSocketMessage,
+)
+from magneto_serge.replay.conversation import Conversing
 from magneto_serge.replay.faults import Faults
 from magneto_serge.replay.misses import Miss, Unplayed, find_miss, find_unplayed, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
@@ -43,6 +51,19 @@ class BodySink(Protocol):
         """Forget the body."""
 
 
+class ConversationSink(Protocol):
+    """Where what is said over one WebSocket goes; times are in ms since its handshake."""
+
+    def heard(self, sender: str, at_ms: float, frames: list[Frame], size: int) -> None:
+        """Take the frames that ``size`` bytes of ``sender`` were; never blocks."""
+
+    def said(self, message: WebSocketMessage) -> None:
+        """Take a message instead of the frames that it was; never blocks."""
+
+    def ended(self, by: str, at_ms: float, *, abnormal: bool) -> None:
+        """Note whose connection ended first; not ``abnormal``: it was us who ended it."""
+
+
 class InteractionSink(Protocol):
     """Where finished interactions go (``storage`` provides it)."""
 
@@ -58,6 +79,13 @@ class InteractionSink(Protocol):
 
     def open_body(self, fields: tuple[FieldLine, ...] = ()) -> BodySink:
         """Begin a body that is too large for memory, below these fields."""
+
+
+class RecordingSink(InteractionSink, Protocol):
+    """Where everything goes that a session keeps."""
+
+    def open_conversation(self, interaction: Interaction) -> ConversationSink:
+        """Begin a WebSocket's conversation; ``interaction`` is its handshake."""
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -123,6 +151,8 @@ class Session:
     pace: Pace | None = None  # when recordings are played; None: at once
     faults: Faults | None = None
     shaping: Shaping | None = None  # what the user has said about exchanges; None: nothing
+    conversing: Conversing = Conversing()  # how WebSockets are replayed
+    left_alone: Callable[[Request], bool] | None = None  # what is forwarded, never recorded
 
     def __init__(
         self,
@@ -130,7 +160,7 @@ class Session:
         mode: Mode,
         *,
         cassette: Shelves | None = None,
-        sink: InteractionSink | None = None,
+        sink: RecordingSink | None = None,
         ignore_hosts: tuple[str, ...] = (),
         ignore_localhost: bool = False,
         repeats: Repeats = "last",
@@ -186,6 +216,8 @@ class Session:
         """Decide from the head alone; None means that the body must be read first."""
         if self.shaping is not None and self._shaping_reads(self.shaping, request):
             return None
+        if self.left_alone is not None:
+            return None  # it may want to see the body
         if self._ignoring and self.ignores(request.host, request.port):
             return FORWARD
         cassette = self.cassette
@@ -222,6 +254,8 @@ class Session:
 
     def decide(self, request: Request) -> Decision:
         """Decide for a complete request; a Recording is counted as played."""
+        if self.left_alone is not None and self.left_alone(request):
+            return FORWARD
         if self._ignoring and self.ignores(request.host, request.port):
             return FORWARD
         if self._policy.replays and self.cassette is not None:

@@ -11,6 +11,7 @@ recorder is not an endpoint and keeps what was said, right or wrong.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
@@ -24,12 +25,13 @@ from magneto_serge.wire.websocket import (
     RSV1,
     TEXT,
     CloseCode,
+    FrameReader,
     Violation,
     frame_head,
 )
 
 _KINDS = {0x81: "text", 0x82: "binary", 0x89: "ping", 0x8A: "pong"}  # whole, not compressed
-OPCODES = {"text": 0x1, "binary": 0x2, "ping": 0x9, "pong": 0xA}
+OPCODES = {"text": 0x1, "binary": 0x2, "close": 0x8, "ping": 0x9, "pong": 0xA}
 _EMPTY_BLOCK = b"\x00\x00\xff\xff"  # what a sender leaves out (RFC 7692 §7.2.1)
 _STEP = 262_144  # bytes inflated at a time
 
@@ -283,3 +285,21 @@ def message_frames(
         start += size
         head = 0
     return bytes(frames)
+
+
+def unmask(frame: Frame) -> bytes:
+    """Return a frame's payload without its mask."""
+    return _masking()(frame.payload, frame.mask) if frame.mask else frame.payload
+
+
+def mask_frames(frames: bytes) -> bytes:
+    """Return whole unmasked frames as a client sends them (RFC 6455 §5.3)."""
+    apply_mask = _masking()
+    masked = bytearray()
+    reader = FrameReader(masked=False, compressed=True)
+    for frame in reader.feed(frames):
+        head = bytearray(frame_head(frame.head, len(frame.payload)))
+        head[1] |= 0x80
+        key = os.urandom(4)
+        masked += head + key + apply_mask(frame.payload, key)
+    return bytes(masked)
