@@ -31,7 +31,15 @@ HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 
 def documents() -> list[Path]:
     """Return every Markdown file that a reader of the repository meets."""
-    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+    examples = ROOT / "examples"  # what they install has documents of its own, deeper down
+    return sorted(
+        [
+            *ROOT.glob("*.md"),
+            *(ROOT / "docs").rglob("*.md"),
+            *examples.glob("*.md"),
+            *examples.glob("*/*.md"),
+        ]
+    )
 
 
 def anchors(document: Path) -> set[str]:
