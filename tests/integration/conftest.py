@@ -100,17 +100,19 @@ def proxy(make_proxy: MakeProxy) -> MagnetoProxy:
     return make_proxy()
 
 
-def open_door(kind: str, make_origin: MakeOrigin, make_proxy: MakeProxy) -> Door:
+def open_door(
+    kind: str, make_origin: MakeOrigin, make_proxy: MakeProxy, *, redact: bool = True
+) -> Door:
     """Start an origin and a proxy before it."""
     origin = make_origin(tls=kind == "tls")
     settings = {"reverse": origin.url("")} if kind == "reverse" else {}
-    return Door(kind, make_proxy(**settings), origin)
+    return Door(kind, make_proxy(redact=redact, **settings), origin)
 
 
 @pytest.fixture(params=KINDS)
 def door(request: pytest.FixtureRequest, make_origin: MakeOrigin, make_proxy: MakeProxy) -> Door:
-    """Each way to an origin in turn."""
-    return open_door(request.param, make_origin, make_proxy)
+    """Each way to an origin in turn; without redaction, so that every byte is as it was."""
+    return open_door(request.param, make_origin, make_proxy, redact=False)
 
 
 @pytest.fixture

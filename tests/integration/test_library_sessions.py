@@ -150,9 +150,10 @@ def test_error_of_the_block_goes_before_a_miss(origin: Origin) -> None:
     caught.value.close()
 
 
-def test_secrets_stay_off_the_disk(plain_door: Door, tmp_path: Path) -> None:
+def test_secrets_stay_off_the_disk(origin: Origin, make_proxy: MakeProxy, tmp_path: Path) -> None:
     """Credentials in fields and queries are in no file, and another one replays all the same."""
-    proxy = plain_door.proxy
+    proxy = make_proxy()
+    plain_door = Door("absolute", proxy, origin)
     proxy.start_recording("secret")
     plain_door.ask("/json?api_key=s3cr3t-1", fields="Authorization: Bearer s3cr3t-2\r\n")
     proxy.stop_recording()

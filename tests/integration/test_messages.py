@@ -12,8 +12,15 @@ import json
 import pytest
 
 from . import routes
+from .conftest import MakeOrigin, MakeProxy, open_door
 from .doors import Door, Take
 from .wire_client import Answer, WireClient
+
+
+@pytest.fixture
+def plain_door(make_origin: MakeOrigin, make_proxy: MakeProxy) -> Door:
+    """The plainest way to an origin; without redaction, so that every byte is as it was."""
+    return open_door("absolute", make_origin, make_proxy, redact=False)
 
 
 def play_twice(door: Door, take: Take, *calls: tuple[str, str, str, bytes]) -> list[Answer]:

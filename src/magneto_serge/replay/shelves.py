@@ -169,6 +169,8 @@ class Shelves:
             recording = shelf.play(self.repeats)
             if not shelf.guarded:  # what was fetched for it can have made it so
                 return recording
+        if not self.rules.indexed:  # an equal key says nothing of what the rules leave out of it
+            return self._choose(shelf, request, self._scan(request))
         fields = self._fields_of(request)
         if shelf.welcome is fields and shelf.only is not None:
             return shelf.play(self.repeats)
