@@ -33,9 +33,7 @@ def test_session_of_a_program(origin: Origin, proxy: MagnetoProxy, api: httpx.Cl
     """A program opens a session, sends through it, and finishes it; the next time it replays."""
     with api:
         for replayed in (0, 1):
-            session = api.post(
-                "sessions", json={"cassette": "from-elsewhere"}
-            ).json()
+            session = api.post("sessions", json={"cassette": "from-elsewhere"}).json()
             with httpx.Client(proxy=session["url"]) as client:
                 assert client.get(origin.url("/json")).json() == {"ok": True}
             ended = api.delete(f"sessions/{session['key']}").json()
@@ -55,6 +53,16 @@ def test_misses_are_told(origin: Origin, api: httpx.Client) -> None:
             ended = api.delete(f"sessions/{session['key']}").json()
     assert "/echo?2" in ended["misses"][0]
     assert ended["unplayed"] == [1]
+
+
+def test_what_is_asked_of_the_proxy_itself_is_no_traffic(
+    proxy: MagnetoProxy, api: httpx.Client
+) -> None:
+    """Telling the proxy what to do counts neither as a request nor as a replay."""
+    with api:
+        for _ in range(2):
+            stats = api.get("").json()["stats"]
+    assert stats["requests"] == stats["replayed"] == 0
 
 
 def test_errors_are_problem_details(api: httpx.Client) -> None:

@@ -466,7 +466,8 @@ class ClientConnection(Patient):
         server, head = self.server, self._head
         if head is None:
             return
-        server.stats.replayed += 1
+        if self._session is not server.own:  # what is asked of the proxy itself is no traffic
+            server.stats.replayed += 1
         pace, request = self._session.pace, self._request
         if head.upgrade and request and recording.interaction.websocket is not None:
             self._play_conversation(recording.interaction, request)
