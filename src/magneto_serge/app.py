@@ -465,6 +465,15 @@ class MagnetoProxy:
         """Where a client on this machine connects to: host and port."""
         return (REACHED_BY.get(self.settings.host, self.settings.host), self.port)
 
+    def port_for(self, key: str) -> int:
+        """Return a port whose clients belong to the session ``key`` without saying so.
+
+        Raises ProxyError in ``async with``, where the loop that would open it is the caller's.
+        """
+        if self._thread is None:
+            raise ProxyError("A session has no port of its own where the loop is yours")
+        return self._thread.call(self._server.listen_for(key))
+
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Take the connection from ``source_port`` for one of session ``key`` to ``host:port``.
 

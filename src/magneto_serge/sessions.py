@@ -61,6 +61,9 @@ class Door(Protocol):
     def ca_path(self) -> Path:
         """The certificate that clients must trust."""
 
+    def port_for(self, key: str) -> int:
+        """Return a port whose clients belong to the session ``key`` without saying so."""
+
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Take the connection from ``source_port`` for one of the session ``key`` to ``host``."""
 
@@ -284,6 +287,14 @@ class CassetteSession:
     def ca_path(self) -> Path:
         """The PEM file of the certificate authority that clients must trust."""
         return self._door.ca_path
+
+    @property
+    def own_port(self) -> int:
+        """A port of this session alone, for clients that send no credentials unasked: browsers.
+
+        It is opened when first asked for. The proxy's own session has the proxy's.
+        """
+        return self.address[1] if self.key is None else self._door.port_for(self.key)
 
     def expect(self, source_port: int, host: str, port: int) -> None:
         """Take the connection that comes from ``source_port`` for one to ``host:port``.

@@ -30,6 +30,10 @@ class PaperDoor:
         """Name the session, and what was there before."""
         return {"HTTP_PROXY": self.url_for(key), "BEFORE": (environ or {}).get("HTTP_PROXY", "")}
 
+    def port_for(self, key: str) -> int:
+        """Say the next one."""
+        return self.address[1] + 1
+
     def expect(self, source_port: int, host: str, port: int, key: str | None) -> None:
         """Note it."""
         self.expected.append((source_port, host, port, key))

@@ -51,12 +51,7 @@ def scope(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scope]:
     assert not hasattr(Browser.new_context, "__wrapped__")
 
 
-PROXY = {
-    "server": "http://127.0.0.1:4321",
-    "username": "key",
-    "password": "x",
-    "bypass": "<-loopback>",
-}
+PROXY = {"server": "http://127.0.0.1:4322", "bypass": "<-loopback>"}
 
 
 def test_new_contexts_have_the_proxy(scope: Scope) -> None:
@@ -67,6 +62,13 @@ def test_new_contexts_have_the_proxy(scope: Scope) -> None:
     assert Browser().new_context() == expected
     assert Browser().new_page(locale="de") == expected | {"locale": "de"}
     assert BrowserType().launch_persistent_context("x") == expected | {"folder": "x"}
+
+
+def test_guarded_proxy(scope: Scope) -> None:
+    """Where the proxy asks for credentials the browser is given them, to send when it is asked."""
+    scope.session = session(PaperDoor(("127.0.0.1", 4321)), proxy_auth="user:pass:word")
+    proxy = Browser().new_context()["proxy"]
+    assert proxy == PROXY | {"username": "user", "password": "pass:word"}
 
 
 def test_who_names_a_proxy_is_left_alone(scope: Scope) -> None:

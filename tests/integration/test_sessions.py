@@ -142,6 +142,19 @@ def test_environment_of_a_session(make_proxy: MakeProxy) -> None:
         assert url.startswith("http://users-list-1:session@127.0.0.1:")
 
 
+def test_port_of_a_session(origin: Origin, make_proxy: MakeProxy) -> None:
+    """Clients of a session's own port belong to it unasked; the port ends with it."""
+    proxy = make_proxy()
+    with proxy.session("browser", "record") as session:
+        url = f"http://127.0.0.1:{session.own_port}"
+        assert session.own_port == int(url.rpartition(":")[2]) != proxy.port
+        fetch(origin.url("/json"), url)
+        assert session.recorded == 1
+    with pytest.raises(OSError, match="refused"):
+        fetch(origin.url("/json"), url)
+    assert proxy.current.own_port == proxy.port
+
+
 def test_guarded_proxy_has_sessions(origin: Origin, make_proxy: MakeProxy) -> None:
     """Where credentials are required, a session is named with the password that was set."""
     proxy = make_proxy(proxy_auth="user:secret")

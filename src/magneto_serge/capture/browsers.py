@@ -1,8 +1,8 @@
 """Browsers that Playwright drives: their contexts get the proxy of the session they are made in.
 
-A browser is a process that was launched before the test, reads no environment, and asks people for
-a proxy's password. What can be given to it is given when a context is made: the proxy with its
-credentials, and that certificates need not be verified (the browser has a trust store of its own).
+A browser is a process that was launched before the test and reads no environment. What can be given
+to it is given when a context is made: the proxy, and that certificates need not be verified (the
+browser has a trust store of its own).
 Who names a proxy himself is left alone. Only Playwright's public methods are replaced, and only
 where it has been imported.
 """
@@ -13,7 +13,6 @@ import functools
 import sys
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from magneto_serge.capture import scopes
 from magneto_serge.capture.patches import Patches
@@ -31,12 +30,13 @@ _installed: list[Patches] = []
 def context_options(session: CassetteSession) -> dict[str, Any]:
     """Return what a Playwright context needs: ``browser.new_context(**context_options(session))``.
 
-    ``proxy`` with server, user name and password, and ``ignore_https_errors``.
+    ``proxy``, by a port of the session's own since a browser sends no credentials unasked, and
+    ``ignore_https_errors``.
     """
-    url = urlsplit(session.url)
-    proxy = {"server": f"http://{url.hostname}:{url.port}"}
-    if url.username is not None:
-        proxy |= {"username": unquote(url.username), "password": unquote(url.password or "")}
+    proxy = {"server": f"http://{session.address[0]}:{session.own_port}"}
+    if session.settings.proxy_auth:
+        user, _, password = session.settings.proxy_auth.partition(":")
+        proxy |= {"username": user, "password": password}
     # Chromium leaves loopback out of any proxy unless it is told not to.
     return {"proxy": proxy | {"bypass": "<-loopback>"}, "ignore_https_errors": True}
 

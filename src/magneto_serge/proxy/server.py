@@ -105,6 +105,7 @@ class ProxyServer:
         self.selective = False
         self.own: Session | None = None  # answers what is asked of the proxy itself
         self.expected: dict[int, Caught] = {}
+        self._own_listeners: dict[str, asyncio.Server] = {}
         self.stats = Stats()
         self.tls_context = client_tls
         self.draining = False
@@ -194,7 +195,8 @@ class ProxyServer:
             return
         server, self._server = self._server, None
         self.draining = True
-        server.close()
+        for listener in (server, *self._own_listeners.values()):
+            listener.close()
         for connection in list(self._connections):
             connection.close_when_idle()
         if self._under_way():
@@ -340,7 +342,24 @@ class ProxyServer:
         except (AttributeError, RuntimeError):
             pass  # not started, or stopped: nobody is connected
 
+    async def listen_for(self, user: str) -> int:
+        """Listen on one more port, whose clients belong to ``user`` without saying so.
+
+        A browser sends credentials to a proxy only when it is asked for them. Returns the port; it
+        is closed with the session.
+        """
+        listener = self._own_listeners.get(user)
+        if listener is None:
+            listener = await self.loop.create_server(
+                lambda: self.client_for(None, user), self.settings.host, 0
+            )
+            self._own_listeners[user] = listener
+        return int(listener.sockets[0].getsockname()[1])
+
     def _close_connections_of(self, user: str) -> None:
+        listener = self._own_listeners.pop(user, None)
+        if listener is not None:
+            listener.close()
         for connection in list(self._connections):
             if connection.user == user:
                 connection.close_when_idle()
