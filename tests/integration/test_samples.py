@@ -20,7 +20,7 @@ from .pytest_project import Project
 
 
 def sealed() -> tuple[str, ...]:
-    """Return the words before a command that cut the network off; none where that is not allowed."""
+    """Return the words before a command that cut the network off; none where we may not."""
     words = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
     if not (shutil.which("unshare") and shutil.which("ip")):
         return ()
@@ -48,7 +48,27 @@ def record_and_replay(project: Project, *origins: Origin, count: int) -> None:
     assert again.report["totals"]["missed"] == 0
 
 
-IN_PROCESS = {
+GET_MJS = """
+import http from "node:http";
+import https from "node:https";
+import tls from "node:tls";
+
+const url = new URL(process.argv[2]), proxy = new URL(process.env.HTTPS_PROXY);
+const user = Buffer.from(`${proxy.username}:${proxy.password}`).toString("base64");
+http.request({
+  host: proxy.hostname, port: proxy.port, method: "CONNECT", path: url.host, agent: false,
+  headers: { Host: url.host, "Proxy-Authorization": `Basic ${user}` },
+}).once("connect", (_, socket) => {
+  const secure = url.protocol === "https:";
+  const client = secure ? https : http;
+  const agent = new client.Agent();
+  agent.createConnection = () =>
+    secure ? tls.connect({ socket, servername: url.hostname }) : socket;
+  client.get(url, { agent }, (response) => response.pipe(process.stdout));
+}).end();
+"""
+
+CLIENTS = {
     "requests": """
         import requests
         SESSION = requests.Session()
@@ -90,39 +110,24 @@ IN_PROCESS = {
             return json.loads(subprocess.check_output(["curl", "-sSf", url]))
     """,
     "node": """
-        import json, subprocess
-        CODE = '''
-            import http from "node:http"; import https from "node:https"; import tls from "node:tls";
-            const target = new URL(process.argv[1]);
-            const proxy = new URL(process.env.HTTPS_PROXY);
-            const auth = "Basic " + Buffer.from(`${proxy.username}:${proxy.password}`).toString("base64");
-            const connect = http.request({host: proxy.hostname, port: proxy.port, method: "CONNECT",
-              path: target.host, headers: {"Proxy-Authorization": auth}});
-            connect.on("connect", (_, socket) => {
-              const secure = target.protocol === "https:";
-              const agent = (secure ? https : http).request(target, {
-                agent: false,
-                createConnection: () => secure ? tls.connect({socket, servername: target.hostname}) : socket,
-              }, response => response.pipe(process.stdout));
-              agent.end();
-            });
-            connect.end();
-        '''
+        import json, pathlib, subprocess
+        CODE = pathlib.Path(__file__).with_name("get.mjs")
 
         def fetch(url):
-            return json.loads(subprocess.check_output(["node", "--input-type=module", "-e", CODE, url]))
+            return json.loads(subprocess.check_output(["node", CODE, url], timeout=20))
     """,
 }
 
 
-@pytest.mark.parametrize("client", IN_PROCESS)
+@pytest.mark.parametrize("client", CLIENTS)
 def test_sample(make_origin: MakeOrigin, project: Project, client: str) -> None:
     """Every client is recorded over HTTP and HTTPS, and replayed with the network cut."""
     if client in ("curl", "node") and shutil.which(client) is None:
         pytest.skip(f"needs {client}")
     plain, secure = make_origin(), make_origin(tls=True)
+    (project.folder / "get.mjs").write_text(GET_MJS)
     project.write(
-        **{f"app_{client}": IN_PROCESS[client]},
+        **{f"app_{client}": CLIENTS[client]},
         test_app=f'''
         import pytest
         from app_{client} import fetch
