@@ -188,8 +188,8 @@ def test_a_cassette_of_version_1_is_written_in_todays_form() -> None:
 OLD_AT = "2025-10-10T14:30:00.123456789Z"
 
 
-def test_websockets_of_version_1_are_not_lost_by_the_way() -> None:
-    """They are not read, so what would replace them does not have them."""
+def test_websockets_of_version_1_are_read() -> None:
+    """What the original recorded of a WebSocket is an interaction like any other."""
     socket = {
         "type": "WebSocket",
         "url": "ws://h/",
@@ -200,9 +200,8 @@ def test_websockets_of_version_1_are_not_lost_by_the_way() -> None:
     old = {"version": "1.0", "name": "x", "recorded_at": OLD_AT, "interactions": [socket]}
     Path("cassettes").mkdir()
     Path("cassettes/a.json").write_text(json.dumps(old))
-    with pytest.raises(CassetteError, match="has WebSocket interactions"):
-        CassetteFiles().write("a", [exchange()], replace=True)
-    assert json.loads(Path("cassettes/a.json").read_text()) == old
+    (read,) = CassetteFiles().read("a")
+    assert read.websocket is not None
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 from pathlib import Path
 
 import pytest
@@ -46,17 +45,14 @@ def test_torn_end(tmp_path: Path) -> None:
     assert CassetteStore(tmp_path).load("tape") == [exchange("/1")]
 
 
-def test_appending_to_1_0(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Interactions of a 1.0 cassette come first; what is left out of it is kept in a file."""
+def test_appending_to_1_0(tmp_path: Path) -> None:
+    """Interactions of a 1.0 cassette come first, all of them."""
     store = CassetteStore(tmp_path)
     store.path("tape").write_bytes(V1)
     older = store.load("tape")
-    with caplog.at_level(logging.WARNING):
-        make(tmp_path, journal_of(tmp_path, "/new"), keep_older=True)
+    make(tmp_path, journal_of(tmp_path, "/new"), keep_older=True)
     assert store.load("tape") == [*older, exchange("/new")]
-    kept = tmp_path / "tape.json.1.0"
-    assert kept.read_bytes() == V1
-    assert str(kept) in caplog.text
+    assert len(older) == 2
     assert store.names() == ["tape"]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.storage.json_format import leaves_out, older_texts
+from magneto_serge.storage.json_format import older_texts
 
 from .interactions import PLACE, dump, exchange, load
 
@@ -22,18 +20,10 @@ def test_versions() -> None:
     recorded = exchange(body=b"text")
     assert load(dump(recorded)) == [recorded]
     assert load(b'{"interactions": [], "version": "2"}') == []
-    [old] = load(V1)
+    old, conversation = load(V1)
+    assert conversation.websocket is not None
     assert old.response is not None
     assert old.response.body == b"hi"
-
-
-def test_what_is_left_out_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """WebSocket interactions of 1.0 are a warning, not a silence."""
-    with caplog.at_level(logging.WARNING):
-        load(V1)
-    assert "1 WebSocket interactions" in caplog.text
-    assert leaves_out(PLACE, V1)
-    assert not leaves_out(PLACE, dump())
 
 
 def test_byte_order_mark() -> None:

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from magneto_serge.errors import CassetteError
-from magneto_serge.messages import Failure, FailureKind, Headers, Interaction, Request, Response
+from magneto_serge.messages import (
+    Conversation,
+    Failure,
+    FailureKind,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    WebSocketClose,
+    WebSocketMessage,
+)
 from magneto_serge.storage.json_v1 import read
 
 from .interactions import PLACE
@@ -42,7 +52,7 @@ def http(
 
 def only(*interactions: dict[str, Any]) -> Interaction:
     """Read a cassette of one interaction."""
-    [interaction] = read(PLACE, cassette(*interactions))[0]
+    [interaction] = read(PLACE, cassette(*interactions))
     return interaction
 
 
@@ -89,11 +99,10 @@ def test_optional_parts() -> None:
         "response_time_ms": None,
     }
     jar = [{"name": "s", "value": "v", "domain": None, "same_site": "Lax"}]
-    [interaction], others = read(PLACE, cassette(bare, cookies=jar, made_by="somebody"))
+    [interaction] = read(PLACE, cassette(bare, cookies=jar, made_by="somebody"))
     assert interaction == Interaction(
         Request("GET", "http", "h", 80, "/"), Response(299), first_byte_ms=0.0
     )
-    assert others == 0
 
 
 def test_repeated_fields_and_text_bodies() -> None:
@@ -160,20 +169,35 @@ def test_timeouts_keep_their_length() -> None:
     assert interaction.failure == Failure(FailureKind.TIMEOUT, "Timeout")
 
 
-def test_websockets_are_counted() -> None:
-    """WebSocket conversations are left out, and how many is said."""
+@pytest.mark.parametrize("began", [0, 1_760_000_000_000])
+def test_websockets(began: int) -> None:
+    """A conversation is what was said, since its beginning, behind the least of a handshake."""
     conversation = {
         "type": "WebSocket",
-        "url": "wss://h",
+        "url": "wss://h/chat",
         "messages": [
-            {"direction": "Sent", "timestamp_ms": 0, "msg_type": "Text", "data": "x"},
-            {"direction": "Received", "timestamp_ms": 1, "msg_type": "Binary", "data": [1]},
+            {"direction": "Sent", "timestamp_ms": began, "msg_type": "Text", "data": "x"},
+            {
+                "direction": "Received",
+                "timestamp_ms": began + 5,
+                "msg_type": "Binary",
+                "data": [1],
+            },
         ],
-        "close_frame": {"code": 1000, "reason": ""},
+        "close_frame": {"code": 1000, "reason": "bye"},
         "recorded_at": AT,
     }
-    interactions, others = read(PLACE, cassette(conversation, http(), conversation))
-    assert (len(interactions), others) == (1, 2)
+    interaction = only(conversation)
+    assert interaction.request.url == "wss://h/chat"
+    assert interaction.response is not None
+    assert interaction.response.status == 101
+    assert interaction.websocket == Conversation(
+        (
+            WebSocketMessage("client", "text", b"x", 0.0),
+            WebSocketMessage("server", "binary", b"\x01", 5.0),
+        ),
+        WebSocketClose(1000, "bye", "server", 5.0),
+    )
 
 
 @pytest.mark.parametrize(

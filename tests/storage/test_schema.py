@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from magneto_serge import codings
 from magneto_serge.messages import FailureKind, Headers, Interaction
-from magneto_serge.storage import body_forms, json_shapes
+from magneto_serge.storage import body_forms, json_conversation, json_shapes
 
 from .interactions import dump, exchange, interactions, load
 
@@ -41,8 +41,8 @@ def test_examples_are_cassettes(text: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    """The documentation shows a whole cassette and an interaction."""
-    assert len(examples()) == 2
+    """The documentation shows a whole cassette, an interaction and a conversation."""
+    assert len(examples()) == 3
 
 
 def test_the_schema_is_one() -> None:
@@ -78,6 +78,8 @@ def test_encoded_and_large_bodies_are_valid(name: codings.CodingName, tmp_path: 
         ("response", json_shapes.StoredResponse),
         ("failure", json_shapes.StoredFailure),
         ("otherBytes", json_shapes.OtherBytes),
+        ("message", json_conversation.StoredMessage),
+        ("close", json_conversation.StoredClose),
     ],
 )
 def test_names_are_the_readers(definition: str, shape: type[msgspec.Struct]) -> None:

@@ -28,7 +28,7 @@ from magneto_serge.errors import CassetteBusyError, CassetteError, ConfigError
 from magneto_serge.messages import FileBody, Interaction
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.formats import FORMATS, split_suffix
-from magneto_serge.storage.json_format import leaves_out, older_texts
+from magneto_serge.storage.json_format import older_texts
 from magneto_serge.storage.names import CassettePaths, canonical_name, paths_of
 from magneto_serge.storage.store import CassetteStore, store_of
 
@@ -109,11 +109,6 @@ class CassetteFiles:
             return
         if not replace:
             raise ConfigError(f"{older} exists already. Choose another name, or say --force.")
-        if split_suffix(older.name)[1] in (FORMATS["json"], None) and _leaves_out(older):
-            raise CassetteError(
-                f"{older} has WebSocket interactions of version 1.0, which would be lost."
-                " Write another cassette with -o, or remove it first."
-            )
 
     def write(
         self, name: str, interactions: Iterable[Interaction], *, replace: bool = False
@@ -200,13 +195,6 @@ class CassetteFiles:
     def _text_of(self, interaction: Interaction) -> msgspec.Raw | None:
         kept = self._texts.get(id(interaction))
         return kept[1] if kept is not None and kept[0] is interaction else None
-
-
-def _leaves_out(path: Path) -> bool:
-    try:
-        return leaves_out(path, path.read_bytes())
-    except CassetteError:
-        return False  # it is damaged, and is to be replaced
 
 
 def _refers(interaction: Interaction) -> bool:

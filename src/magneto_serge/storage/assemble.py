@@ -11,7 +11,6 @@ an index (:func:`seal`), and takes the name itself.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -206,21 +205,11 @@ def _copy_json(cassette: Path, older: Cassette, writer: JsonWriter) -> None:
     data = unpacked(cassette, cassette.read_bytes())
     texts = older_texts(cassette, data)
     if texts is None:
-        _keep_what_is_left_out(cassette, data)
         for interaction in older:
             writer.add(interaction)
         return
     for text in texts:
         writer.add_text(text)
-
-
-def _keep_what_is_left_out(cassette: Path, data: bytes) -> None:
-    from .json_format import leaves_out
-
-    if leaves_out(cassette, data):
-        kept = cassette.with_name(cassette.name + ".1.0")
-        shutil.copy2(cassette, kept)
-        log.warning("The version 1.0 cassette with its WebSocket interactions is kept as %s", kept)
 
 
 def _copy_journal(

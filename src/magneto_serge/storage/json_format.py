@@ -7,7 +7,6 @@ touching them. Compression is undone before (``packing``). Writing is in ``json_
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from .faults import damaged, decode_json, upgrade
 _OLDER = "1.0"
 _BOM = b"\xef\xbb\xbf"
 _OPENING = re.compile(rb'\s*\{\s*"version"\s*:\s*"([^"\\]*)"')
-
-log = logging.getLogger("magneto_serge")
 
 
 class _Versioned(msgspec.Struct):
@@ -56,10 +53,7 @@ def read(path: Path, data: bytes, *, verify: bool = False) -> list[Interaction]:
         return interactions
     from . import json_v1  # few files are so old
 
-    interactions, others = json_v1.read(path, data)
-    if others:
-        log.warning("%s: %d WebSocket interactions of version 1.0 are left out", path, others)
-    return interactions
+    return json_v1.read(path, data)
 
 
 def older_texts(path: Path, data: bytes) -> list[msgspec.Raw] | None:
@@ -72,16 +66,6 @@ def older_texts(path: Path, data: bytes) -> list[msgspec.Raw] | None:
     if _version(path, data) != json_shapes.VERSION:
         return None
     return decode_json(path, data, _outline).interactions
-
-
-def leaves_out(path: Path, data: bytes) -> bool:
-    """Tell whether :func:`read` leaves some of the file's interactions out."""
-    data = data.removeprefix(_BOM)
-    if _version(path, data) != _OLDER:
-        return False
-    from . import json_v1
-
-    return json_v1.read(path, data)[1] > 0
 
 
 def _version(path: Path, data: bytes) -> str:

@@ -31,6 +31,7 @@ from magneto_serge.messages import (
 
 from .body_forms import BodyForm, StoredBody, check_form, form_bytes
 from .faults import FieldError, decode_json, field_damaged
+from .json_conversation import conversation_of, is_compressed
 from .json_shapes import (
     EPOCH,
     StoredCassette,
@@ -96,7 +97,7 @@ class _Reader:
         if stored.failure is not UNSET:
             failure = Failure(stored.failure.kind, stored.failure.detail)
         _check_kind(stored)
-        return Interaction(
+        interaction = Interaction(
             self._request(stored.request),
             response,
             failure,
@@ -112,6 +113,11 @@ class _Reader:
             template=stored.template,
             uploaded=tuple(stored.uploaded),
         )
+        if stored.kind == "websocket":
+            interaction.websocket = conversation_of(
+                stored.messages, stored.close, self._body, compressed=is_compressed(interaction)
+            )
+        return interaction
 
     def _request(self, stored: StoredRequest) -> Request:
         try:
@@ -226,5 +232,10 @@ def _check_latin1(reason: str, where: str) -> None:
 def _check_kind(stored: StoredInteraction) -> None:
     if stored.kind == "http" and (stored.response is UNSET or stored.failure is not UNSET):
         raise FieldError("kind", "an 'http' interaction has a response and no failure")
+    if stored.kind == "websocket":
+        if stored.response is UNSET or stored.failure is not UNSET:
+            raise FieldError("kind", "a 'websocket' interaction has a response and no failure")
+    elif stored.messages or stored.close is not UNSET:
+        raise FieldError("messages", f"belong to a 'websocket', not to kind '{stored.kind}'")
     if stored.kind == "failure" and stored.failure is UNSET:
         raise FieldError("kind", "a 'failure' interaction has a failure")

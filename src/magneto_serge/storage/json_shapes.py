@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType, field
 from magneto_serge.messages import FailureKind, Milliseconds, Size
 
 from .body_forms import StoredBody
+from .json_conversation import StoredClose, StoredMessage
 
 VERSION = "2"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,7 +73,7 @@ class StoredFailure(_Stored):
 class StoredInteraction(_Stored):
     """One element of ``interactions``."""
 
-    kind: Literal["http", "failure"]
+    kind: Literal["http", "failure", "websocket"]
     request: StoredRequest
     response: StoredResponse | UnsetType = UNSET
     informational: list[StoredResponse] = []
@@ -83,6 +84,8 @@ class StoredInteraction(_Stored):
     chunks: list[tuple[Size, Milliseconds]] = []
     peer: str = ""
     template: bool = False
+    messages: list[StoredMessage] = []
+    close: StoredClose | UnsetType = UNSET
     uploaded: list[int] = []
 
 

@@ -4,19 +4,32 @@ The original kept decoded message bodies beside the fields of the encoded ones, 
 order, and no reason phrase. So the framing is computed again from what is there (RFC 9112 §6):
 ``Transfer-Encoding`` goes, ``Content-Length`` is the body's, and a ``Content-Encoding`` that the
 body does not have goes too. Every other field stays. Its reader ignored names that it did not
-know, and so does this one. WebSocket conversations are counted and left out.
+know, and so does this one. Of a WebSocket it kept what was said, and nothing of the handshake: that
+becomes the least that one can be.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from magneto_serge.codings import coding_of, decode
-from magneto_serge.messages import Failure, FailureKind, Headers, Interaction, Request, Response
+from magneto_serge.messages import (
+    Conversation,
+    Failure,
+    FailureKind,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    WebSocketClose,
+    WebSocketMessage,
+)
+from magneto_serge.wire.websocket_handshake import SCHEMES
 
 from .faults import FieldError, decode_json, field_damaged
 from .json_read import seconds, split_url
@@ -32,6 +45,10 @@ _KINDS = {
     "TooManyRedirects": FailureKind.BAD_RESPONSE,
     "Other": FailureKind.UNREACHABLE,
 }
+_UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+_ASKED = Headers.of(*_UPGRADE, ("Sec-WebSocket-Version", "13"))
+_ACCEPTED = Headers.of(*_UPGRADE)
+_EPOCH_MS = 1e11  # moments from here on are since 1970, not since the handshake
 _DECODED_LIMIT = 64 * 1024 * 1024  # bytes; more than this is not decoded to see whether it can be
 
 
@@ -65,8 +82,22 @@ class _HttpError(_Exchange, frozen=True, tag="HttpError", kw_only=True):
     response_time_ms: float | None = None
 
 
+class _Said(msgspec.Struct, frozen=True):
+    direction: Literal["Sent", "Received"]
+    msg_type: Literal["Text", "Binary", "Ping", "Pong", "Close"]
+    data: list[int] | str | None = None
+    timestamp_ms: float = 0.0
+
+
+class _CloseFrame(msgspec.Struct, frozen=True):
+    code: int = 1005
+    reason: str = ""
+
+
 class _WebSocket(_Exchange, frozen=True, tag="WebSocket", kw_only=True):
     url: str
+    messages: list[_Said] = []
+    close_frame: _CloseFrame | None = None
 
 
 class _Cassette(msgspec.Struct, frozen=True):
@@ -78,8 +109,8 @@ class _Cassette(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Cassette)
 
 
-def read(path: Path, data: bytes) -> tuple[list[Interaction], int]:
-    """Return the HTTP interactions of ``path``, and how many others were left out.
+def read(path: Path, data: bytes) -> list[Interaction]:
+    """Return the interactions of ``path``.
 
     Raises CassetteError naming the file, the place, the reason and the remedy.
     """
@@ -87,14 +118,15 @@ def read(path: Path, data: bytes) -> tuple[list[Interaction], int]:
     stored = decode_json(path, data, _decoder).interactions
     for index, each in enumerate(stored):
         try:
-            if not isinstance(each, _WebSocket):
-                interactions.append(_interaction(each))
+            interactions.append(_interaction(each))
         except FieldError as error:
             raise field_damaged(path, index, error) from error
-    return interactions, len(stored) - len(interactions)
+    return interactions
 
 
-def _interaction(stored: _Http | _HttpError) -> Interaction:
+def _interaction(stored: _Http | _HttpError | _WebSocket) -> Interaction:
+    if isinstance(stored, _WebSocket):
+        return _conversation(stored)
     request = _request(stored.request)
     started = seconds(stored.recorded_at)
     elapsed = stored.response_time_ms or 0.0
@@ -105,6 +137,38 @@ def _interaction(stored: _Http | _HttpError) -> Interaction:
         return Interaction(request, failure=failure, started=started, total_ms=elapsed)
     response = _response(stored.response, request.method)
     return Interaction(request, response, started=started, first_byte_ms=elapsed, total_ms=elapsed)
+
+
+def _conversation(stored: _WebSocket) -> Interaction:
+    try:
+        scheme, host, port, target = split_url(stored.url.partition("#")[0])
+    except ValueError as error:
+        raise FieldError("url", f"{stored.url!r} {error}") from error
+    scheme = SCHEMES.get(scheme, scheme)
+    began = next((each.timestamp_ms for each in stored.messages), 0.0)
+    began = began if began > _EPOCH_MS else 0.0
+    messages = tuple(
+        WebSocketMessage(
+            "client" if each.direction == "Sent" else "server",
+            each.msg_type.lower(),
+            _body(each.data, f"messages[{index}].data"),
+            each.timestamp_ms - began,
+        )
+        for index, each in enumerate(stored.messages)
+        if each.msg_type != "Close"
+    )
+    last = messages[-1].at_ms if messages else 0.0
+    close = stored.close_frame
+    return Interaction(
+        Request("GET", scheme, host.lower(), port, target or "/", _ASKED),
+        Response(101, "Switching Protocols", _ACCEPTED),
+        started=seconds(stored.recorded_at),
+        total_ms=last,
+        websocket=Conversation(
+            messages,
+            None if close is None else WebSocketClose(close.code, close.reason, "server", last),
+        ),
+    )
 
 
 def _failure(error: dict[str, object]) -> Failure:

@@ -27,6 +27,7 @@ from magneto_serge._version import __version__
 from magneto_serge.codings import coding_of, decode, find
 from magneto_serge.messages import (
     Body,
+    Conversation,
     FieldLine,
     FileBody,
     Headers,
@@ -37,6 +38,7 @@ from magneto_serge.messages import (
 
 from .body_forms import Member, base64_form, form_text, readable_form
 from .body_rules import BodyRules
+from .json_conversation import MessageWriter, close_text, is_compressed
 from .json_shapes import EPOCH, VERSION
 from .side_files import SideFiles
 
@@ -52,6 +54,9 @@ _json = msgspec.json.Encoder().encode
 FIRST = b"\n    "  # before the first interaction
 _NEXT = b",\n    "  # and before each other one
 _PIECE = 1024 * 1024  # bytes copied at a time
+
+
+_MESSAGES = b"\0"  # stands for the messages of a conversation: JSON text never has it
 
 
 class Fidelity(Enum):
@@ -93,7 +98,23 @@ class JsonWriter:
             from .stable import stable  # it needs email.utils, which takes its time
 
             interaction = stable(interaction)
-        self._write(self._interaction(interaction))
+        text = self._interaction(interaction)
+        if interaction.websocket is None:
+            self._write(text)
+        else:
+            self._write_conversation(text, interaction, interaction.websocket)
+
+    def _write_conversation(
+        self, text: bytes, interaction: Interaction, conversation: Conversation
+    ) -> None:
+        """Write an interaction around its messages, and them one by one."""
+        before, _, after = text.partition(_MESSAGES)
+        self._write(before)
+        timed = not self._rules.stable
+        messages = MessageWriter(self._large, timed=timed, compressed=is_compressed(interaction))
+        for piece in messages.texts(conversation):
+            self._out.write(piece)
+        self._out.write(after)
 
     def add_text(self, text: msgspec.Raw) -> None:
         """Write one interaction as the text that it was in an older version "2" file."""
@@ -119,13 +140,18 @@ class JsonWriter:
         self._separator = _NEXT
 
     def _interaction(self, x: Interaction) -> bytes:
-        failed = x.failure is not None
-        members = [(b"kind", b'"failure"' if failed else b'"http"')]
+        kind = "http" if x.failure is None else "failure"
+        members = [(b"kind", _json(kind if x.websocket is None else "websocket"))]
         members.append((b"request", self._request(x.request)))
         if x.informational:
             members.append((b"informational", self._informational(x.informational)))
         if x.response is not None:
             members.append((b"response", self._response(x.response, _owed(x), b"      ")))
+        if x.websocket is not None:
+            members.append((b"messages", _MESSAGES))
+            if x.websocket.close is not None:
+                ended = close_text(x.websocket.close, timed=not self._rules.stable)
+                members.append((b"close", ended))
         if x.failure is not None:
             failure = {"kind": x.failure.kind, "detail": x.failure.detail}
             members.append((b"failure", msgspec.json.format(_json(failure), indent=0)))
@@ -189,16 +215,23 @@ class JsonWriter:
         return text
 
     def _body(self, body: Body, message: Request | Response, owed: Fidelity) -> list[Member]:
-        if isinstance(body, bytes) and len(body) > self._rules.memory_limit:
-            body = self._files.spill(body)
-        if isinstance(body, FileBody):
-            members = [(b"file", _json(self._files.reference(body)))]
-            return [*members, (b"size", b"%d" % body.size), (b"sha256", _json(body.sha256))]
+        large = self._large(body)
+        if large is not None or isinstance(body, FileBody):
+            return large or []
         return (
             self._decoded_form(body, message, owed)
             or readable_form(body, message.headers)
             or base64_form(body)
         )
+
+    def _large(self, body: Body) -> list[Member] | None:
+        """Return the form of a body that is in a side file, or too large to be anywhere else."""
+        if isinstance(body, bytes) and len(body) > self._rules.memory_limit:
+            body = self._files.spill(body)
+        if not isinstance(body, FileBody):
+            return None
+        members = [(b"file", _json(self._files.reference(body)))]
+        return [*members, (b"size", b"%d" % body.size), (b"sha256", _json(body.sha256))]
 
     def _decoded_form(
         self, body: bytes, message: Request | Response, owed: Fidelity

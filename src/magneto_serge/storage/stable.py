@@ -24,7 +24,7 @@ _DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 _ZERO = frozenset(
     b"age cf-ray server-timing traceparent x-amz-cf-id x-amz-id-2 x-amz-request-id"
     b" x-amzn-requestid x-amzn-trace-id x-correlation-id x-github-request-id x-request-id"
-    b" x-response-time x-runtime x-timer x-trace-id".split()
+    b" sec-websocket-accept sec-websocket-key x-response-time x-runtime x-timer x-trace-id".split()
 )
 
 
@@ -40,6 +40,7 @@ def stable(interaction: Interaction) -> Interaction:
         tuple(map(_stable, interaction.informational)),
         template=interaction.template,
         chunks=chunks,
+        websocket=interaction.websocket,
         uploaded=interaction.uploaded,
     )
 
