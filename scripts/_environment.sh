@@ -73,6 +73,7 @@ curl     integration tests with curl as the client
 node     integration tests with Node's fetch and https as the client (Node 20 or newer)
 openssl  tests that read our certificates with OpenSSL's own command
 npm      the Vitest example (its packages come from the registry that npm is set to)
+chromium tests with a browser that Playwright drives
 javac    the JUnit example (it also needs the jars of Debian's junit5 in /usr/share/java)
 nginx    benchmarks: the origin, and the reference for replaying
 haproxy  benchmarks: the reference for forwarding and recording
