@@ -98,15 +98,22 @@ class Finder:
         self._likely = likely(self._own)  # not before: it takes some ms to make
         return self._likely(text)
 
+    def may_hold(self, text: bytes) -> object:
+        """Tell whether a text can hold a secret at all: "no" (anything false) is certain.
+
+        Texts may be asked of together, each in a line of its own.
+        """
+        return self._own_rules or self._likely(text)
+
     def in_body(self, text: bytes) -> Sequence[Find]:
         """Return the secrets of a body without its content coding, in their order."""
-        if self._own_rules or self._likely(text):
+        if self.may_hold(text):
             return self._chosen(text, self._body_says)
         return ()
 
     def in_target(self, target: bytes) -> Sequence[Find]:
         """Return the secrets of a request target."""
-        if self._own_rules or self._likely(target):
+        if self.may_hold(target):
             return self._chosen(target, self._query_says)
         return ()
 

@@ -166,6 +166,44 @@ class Redactor:
 
         Raises what a user's function raises: nobody knows then what is in it.
         """
+        return self._at_a_glance(interaction) or self._closely(interaction)
+
+    def _at_a_glance(self, interaction: Interaction) -> Interaction | None:
+        """Return what most interactions become: sections are known, and a look at all the rest at
+        once tells that there is nothing in it. None: it has to be read closely."""
+        request, response = interaction.request, interaction.response
+        if response is None or response.reason not in _USUAL:
+            return None
+        asked = self._requests.get(request.headers.raw)
+        answered = self._responses.get(response.headers.raw)
+        learned = self._substitution.learned
+        count = learned.count
+        if asked is None or answered is None or not asked.known == count == answered.known:
+            return None
+        if interaction.failure or interaction.informational or interaction.websocket:
+            return None
+        text = request.target.encode(errors="surrogatepass")
+        for section, message in ((asked, request), (answered, response)):
+            body = message.body
+            if body:
+                if type(body) is not bytes or not section.form.is_plain:
+                    return None
+                text += b"\n" + body
+            if message.trailers.raw:
+                return None
+        if b"\0" in text or self._finder.may_hold(text) or (count and learned.occurs(text)):
+            return None
+        asked.uses += 1
+        answered.uses += 1
+        if asked.stays and answered.stays:
+            return interaction
+        return msgspec.structs.replace(
+            interaction,
+            request=_below(asked, request),
+            response=_below(answered, response),
+        )
+
+    def _closely(self, interaction: Interaction) -> Interaction:
         response = interaction.response
         asked = self._requested(interaction.request)
         answered = None if response is None else self._answered(response)
@@ -411,6 +449,13 @@ class Redactor:
         grown = self._grown.pop(data.path, 0)
         sizes = _sizes(message.fragments, (), data.size - grown, data.size) if grown else None
         return message if sizes is None else msgspec.structs.replace(message, fragments=sizes)
+
+
+def _below(section: _Section, message: M) -> M:
+    """Return a message with its header section as it has become."""
+    if section.stays:
+        return message
+    return msgspec.structs.replace(message, headers=section.written)
 
 
 def _sizes(
