@@ -52,6 +52,8 @@ _USUAL = frozenset(("", *(status.phrase for status in HTTPStatus)))
 # What a client says to its proxy is no part of what it said to the origin (RFC 9110 §11.7.2).
 _PROXY_FIELDS = frozenset((b"proxy-connection", b"proxy-authorization"))
 
+_NO_KINDS: Counter[str] = Counter()  # of all sections in which nothing is replaced
+
 M = TypeVar("M", Request, Response)
 
 
@@ -87,13 +89,13 @@ class _Section:
 
     def __init__(self, headers: Headers, lines: list[_Line], form: Form) -> None:
         self.headers = headers
-        self.lines = lines if any(line.finds for line in lines) else []
+        self.lines = lines
         self.form = form
         self.text: bytes | None = None
-        self.known = 0 if not self.lines else -1
+        self.known = -1 if lines else 0
         self.written = headers
         self.stays = True
-        self.kinds: Counter[str] = Counter()
+        self.kinds = _NO_KINDS
         self.uses = 0
 
     def is_touched(self, learned: Learned) -> bool:
@@ -169,19 +171,14 @@ class Redactor:
         return self._at_a_glance(interaction) or self._closely(interaction)
 
     def _at_a_glance(self, interaction: Interaction) -> Interaction | None:
-        """Return what most interactions become: sections are known, and a look at all the rest at
-        once tells that there is nothing in it. None: it has to be read closely."""
+        """Return what most interactions become, of which a look at all but the header sections
+        tells that nothing is in it. None: it has to be read closely."""
         request, response = interaction.request, interaction.response
         if response is None or response.reason not in _USUAL:
             return None
-        asked = self._requests.get(request.headers.raw)
-        answered = self._responses.get(response.headers.raw)
-        learned = self._substitution.learned
-        count = learned.count
-        if asked is None or answered is None or not asked.known == count == answered.known:
-            return None
         if interaction.failure or interaction.informational or interaction.websocket:
             return None
+        asked, answered = self._asked(request.headers), self._section(response.headers)
         text = request.target.encode(errors="surrogatepass")
         for section, message in ((asked, request), (answered, response)):
             body = message.body
@@ -191,17 +188,20 @@ class Redactor:
                 text += b"\n" + body
             if message.trailers.raw:
                 return None
-        if b"\0" in text or self._finder.may_hold(text) or (count and learned.occurs(text)):
+        learned = self._substitution.learned
+        if b"\0" in text or self._finder.may_hold(text):
             return None
-        asked.uses += 1
-        answered.uses += 1
-        if asked.stays and answered.stays:
+        if learned.count and learned.occurs(text):
+            return None
+        sent = self._fields(asked, request.headers)
+        received = self._fields(answered, response.headers)
+        if sent is not request.headers:
+            request = msgspec.structs.replace(request, headers=sent)
+        if received is not response.headers:
+            response = msgspec.structs.replace(response, headers=received)
+        elif request is interaction.request:
             return interaction
-        return msgspec.structs.replace(
-            interaction,
-            request=_below(asked, request),
-            response=_below(answered, response),
-        )
+        return msgspec.structs.replace(interaction, request=request, response=response)
 
     def _closely(self, interaction: Interaction) -> Interaction:
         response = interaction.response
@@ -231,10 +231,7 @@ class Redactor:
     # --- the first pass --------------------------------------------------------------------
 
     def _requested(self, request: Request) -> _Message:
-        section = self._requests.get(request.headers.raw)
-        if section is None:
-            headers = _for_the_origin(request.headers)
-            section = self._judged(headers, request.headers.raw, self._requests)
+        section = self._asked(request.headers)
         body = self._body(section, request.body) if request.body else None
         if self._is_plain(request.target):
             return _Message(section, body)
@@ -247,6 +244,10 @@ class Redactor:
         section = self._section(response.headers)
         return _Message(section, self._body(section, response.body) if response.body else None)
 
+    def _asked(self, headers: Headers) -> _Section:
+        found = self._requests.get(headers.raw)
+        return found or self._judged(_for_the_origin(headers), headers.raw, self._requests)
+
     def _section(self, headers: Headers) -> _Section:
         found = self._responses.get(headers.raw)
         return found or self._judged(headers, headers.raw, self._responses)
@@ -258,7 +259,8 @@ class Redactor:
         sections: dict[tuple[FieldLine, ...], _Section],
     ) -> _Section:
         lines = [self._lines.get(line) or self._line(line) for line in headers.raw]
-        section = _Section(headers, lines, self._form(headers, lines))
+        telling = lines if [line for line in lines if line.finds] else []
+        section = _Section(headers, telling, self._form(headers, lines))
         for judged in section.lines:
             self._substitution.learn(judged.finds)
         if len(sections) >= _SECTIONS_KEPT:
@@ -449,13 +451,6 @@ class Redactor:
         grown = self._grown.pop(data.path, 0)
         sizes = _sizes(message.fragments, (), data.size - grown, data.size) if grown else None
         return message if sizes is None else msgspec.structs.replace(message, fragments=sizes)
-
-
-def _below(section: _Section, message: M) -> M:
-    """Return a message with its header section as it has become."""
-    if section.stays:
-        return message
-    return msgspec.structs.replace(message, headers=section.written)
 
 
 def _sizes(
