@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from magneto_serge.config import Settings
 from magneto_serge.errors import CassetteError, ConfigError, MagnetoError
-from magneto_serge.messages import Interaction, Request
+from magneto_serge.messages import Headers, Interaction, Request
+from magneto_serge.replay.conversation import Conversing
 from magneto_serge.replay.engine import InteractionSink, Session
 from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.misses import Miss, Unplayed
@@ -30,6 +31,7 @@ from magneto_serge.shaping import SessionShaping
 if TYPE_CHECKING:
     from magneto_serge.replay.drift import Verdict
     from magneto_serge.replay.hooks import Hooks
+    from magneto_serge.replay.json_paths import Without
     from magneto_serge.replay.shelf import Repeats
     from magneto_serge.replay.shelves import Shelves
     from magneto_serge.replay.verdicts import Verdicts
@@ -41,6 +43,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 log = logging.getLogger("magneto_serge")
 
+_AS_JSON = Headers.of(("Content-Type", "application/json"))
 _REQUESTS_KEPT = 100_000
 
 
@@ -124,6 +127,9 @@ class CassetteSession:
             ignore_hosts=settings.ignore_hosts,
             ignore_localhost=settings.ignore_localhost,
             repeats=cast("Repeats", settings.repeats),
+        )
+        self.replay.conversing = Conversing(
+            settings.websocket_policy, self._ignored_in_messages, self._neutral_message
         )
         self.replay.pace = pace_of(settings.latency, settings.latency_seed)
         self.replay.faults = faults_of(settings.faults, settings.fault_seed)
@@ -436,6 +442,18 @@ class CassetteSession:
             session.sink = self._recorder
             self._replace = self._replace or policy.replaces
         session.mode = mode
+
+    def _ignored_in_messages(self, handshake: Request) -> Without | None:
+        """Return what takes out of a message's JSON what is ignored in bodies too."""
+        return self._rules.of(handshake).without
+
+    def _neutral_message(self, data: bytes) -> bytes:
+        """Return what a message has in common with what it is when it is redacted."""
+        if not self.settings.redact:
+            return data
+        told = Request("POST", "ws", "", 80, "/", headers=_AS_JSON, body=data)
+        body = self._secrets.scan(told).neutral.body
+        return body if isinstance(body, bytes) else data
 
     def _new_verifier(self) -> Verifier:
         from magneto_serge.replay.drift import rules_of

@@ -98,7 +98,7 @@ def test_every_default_in_the_documentation_is_the_default() -> None:
 
 def test_defaults_in_the_help_are_the_defaults() -> None:
     """Where a flag's help names one in brackets, it is that of the setting."""
-    spelt = {True: "on", False: "off", 4 * 1024**2: "4M", 64 * 1024: "64k"}
+    spelt = {True: "on", False: "off", 4 * 1024**2: "4M", 64 * 1024: "64k", 2 * 1024**3: "2G"}
     for flag in FLAGS:
         default = getattr(Settings(), flag.setting)
         named = re.search(r"\[([\w./]+)\]\.?", flag.help.replace("[:PORT]", ""))

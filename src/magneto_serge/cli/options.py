@@ -281,6 +281,13 @@ FLAGS = (
         "RULE",
         repeatable=True,
     ),
+    Flag(
+        "websocket_policy",
+        ("--websocket-policy",),
+        MATCHING,
+        "What WebSocket clients must say: ordered, any-order, lenient or timed [ordered].",
+        "HOW",
+    ),
     Flag("latency_seed", ("--latency-seed",), TIMING, "Of what --latency draws [0].", "N"),
     Flag(
         "faults",
@@ -431,6 +438,13 @@ FLAGS = (
         repeatable=True,
     ),
     Flag("connect_timeout", ("--connect-timeout",), LIMITS, "To connect to an origin [10].", "S"),
+    Flag(
+        "websocket_idle_timeout",
+        ("--websocket-idle-timeout",),
+        LIMITS,
+        "A WebSocket in which nobody speaks [3600].",
+        "S",
+    ),
     Flag("idle_timeout", ("--idle-timeout",), LIMITS, "Without a byte from an origin [60].", "S"),
     Flag(
         "keepalive_timeout",
@@ -448,6 +462,8 @@ FLAGS = (
         "S",
     ),
     Flag("max_connections", ("--max-connections",), LIMITS, "Clients at once [10000].", "N"),
+    Flag("max_message_size", ("--max-message-size",), LIMITS, "In a WebSocket [2G].", "SIZE"),
+    Flag("max_message_fragments", ("--max-message-fragments",), LIMITS, "Of one [65536].", "N"),
     Flag("max_header_size", ("--max-header-size",), LIMITS, "Of one message head [64k].", "SIZE"),
     Flag(
         "quiet",

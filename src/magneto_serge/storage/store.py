@@ -45,6 +45,7 @@ def store_of(settings: Settings) -> CassetteStore:
         "format": settings.format,
         "fsync": settings.fsync,
         "stable": settings.stable,
+        "max_message_size": settings.max_message_size,
     }
     if isinstance(settings.cassette_dir, Path):
         return CassetteStore(settings.cassette_dir, **rules)
@@ -60,7 +61,8 @@ class CassetteStore:
     ``memory_limit`` is in bytes: a larger body goes to a file of its own. ``format`` is one of the
     names in ``formats``, for what is written; what is read may be in any. ``fsync`` says when to
     wait until the disk's platter has what was recorded: ``always``, at the ``finish``, ``never``.
-    ``stable`` leaves out of JSON what changes with every recording.
+    ``stable`` leaves out of JSON what changes with every recording. ``max_message_size``: bytes of
+    a WebSocket message, inflated.
 
     Every method that takes a name raises ConfigError where the name cannot be used. A name that
     ends in a format's suffix means that very file, and is written in that format.
@@ -77,7 +79,9 @@ class CassetteStore:
         format: str = JSON.name,
         fsync: str = "finish",
         stable: bool = False,
+        max_message_size: int = 2 * 1024**3,
     ) -> None:
+        self._message_limit = max_message_size
         self.folder = folder.absolute()  # the program that is recorded may change directory
         self._rules = BodyRules(exact_bodies, memory_limit, stable)
         self._format = FORMATS[format]
@@ -157,6 +161,7 @@ class CassetteStore:
             prepare=prepare,
             bodies=bodies,
             fsync=self._fsync,
+            message_limit=self._message_limit,
             changing=lambda: self.changing(name),
         )
 
