@@ -88,6 +88,7 @@ class SecretRules:
             self._usual
             and "REDACTED" not in target
             and _plain_target().fullmatch(target) is not None
+            and ("?" not in target or _telling().search(target.lower()) is None)
         )
 
     def credentials(self, headers: Headers) -> tuple[Value, ...]:
@@ -143,7 +144,7 @@ _HARMLESS = frozenset(
         b"user-agent",
     )
 )
-# A path of short segments, and items with short values under names that have none of the words in
+# A path of short segments and items with short values, and if there are items, none of the words in
 # the names of secrets (`names.STEMS`).
 _TELLING = (
     "pass|pwd|secret|token|key|auth|sess|sid|jwt|sig|hmac|code|state|nonce|ticket|assertion|csrf"
@@ -154,10 +155,13 @@ _TELLING = (
 @cache
 def _plain_target() -> re.Pattern[str]:
     return re.compile(
-        r"(?:/[A-Za-z0-9_.,~-]{0,14})*+"
-        rf"(?:[?&](?!(?i:[^=]*(?:{_TELLING})))[A-Za-z0-9_.-]{{1,20}}+"
-        r"=[A-Za-z0-9_.,~-]{0,14})*+"
+        r"(?:/[A-Za-z0-9_.,~-]{0,14})*+(?:[?&][A-Za-z0-9_.-]{1,20}+=[A-Za-z0-9_.,~-]{0,14})*+"
     )
+
+
+@cache
+def _telling() -> re.Pattern[str]:
+    return re.compile(_TELLING)
 
 
 def _has_none(headers: Headers) -> bool:
