@@ -143,7 +143,7 @@ class WebSocketSide(TunnelSide):
         self.tell(CloseCode.GOING_AWAY, "The proxy is stopping")
         if isinstance(other, WebSocketSide):
             other.tell(CloseCode.GOING_AWAY, "The proxy is stopping")
-            other.end(abnormal=False)
+            other.forget()
         self.end(abnormal=False)
         super().close_when_idle()
 
