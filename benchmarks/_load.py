@@ -1,4 +1,4 @@
-"""wrk, driven and read: one thread, 32 kept connections, one request in flight on each.
+"""wrk, driven and read: one thread, 32 connections or as many as asked, one request on each.
 
 The script's ``done`` (see ``_traffic``) hands the figures over as one line of JSON, from the same
 histogram that ``wrk --latency`` prints. A run with a socket error, a timeout or a status over 399
@@ -20,13 +20,15 @@ CONNECTIONS = 32
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of wrk saw; ``duration``, ``p50`` and ``p99`` are in µs."""
+    """What one run of wrk saw; ``duration``, ``p50`` to ``p999`` are in µs."""
 
     requests: int
     bytes: int
     duration: int
     p50: int
     p99: int
+    p90: int = 0
+    p999: int = 0
     socket_errors: int
     timeouts: int
     status_errors: int
@@ -58,15 +60,23 @@ def parse(output: str) -> Load:
     raise BenchmarkError(f"wrk gave no figures:\n{output}")
 
 
-def run(port: int, script: str, folder: Path, seconds: float) -> Load:
+def run(
+    port: int,
+    script: str,
+    folder: Path,
+    seconds: float,
+    *,
+    connections: int = CONNECTIONS,
+    tls: bool = False,
+) -> Load:
     """Load 127.0.0.1:``port`` with what the Lua ``script`` asks for, for so many ``seconds``."""
     file = folder / "load.lua"
     file.write_text(script, encoding="utf-8")
     command = [
         find("wrk") or "wrk",
-        *("--threads", "1", "--connections", str(CONNECTIONS)),
+        *("--threads", "1", "--connections", str(connections)),
         *("--duration", f"{math.ceil(seconds)}s", "--script", str(file)),
-        f"http://127.0.0.1:{port}/",
+        f"http{'s' if tls else ''}://127.0.0.1:{port}/",
     ]
     process = subprocess.Popen(
         pinned(command, load=True),

@@ -1,16 +1,18 @@
-"""Figures as drawings: lines over a measured quantity, in panels beside each other, as SVG.
+"""Figures as drawings: lines over a measured quantity, bars, or boxes, in panels, as SVG.
 
 What every benchmark needs and no more: a panel has lines, a line has points, axes may be
-logarithmic. Text stays text in the SVG, so that it can be searched, and the same figures give the
-same file, so that a diff shows what changed. matplotlib is of the development dependencies; it is
-imported when something is drawn.
+logarithmic; or there are bars, or boxes of the values of each round. Text stays text in the SVG, so
+that it can be searched, and the same figures give the same file, so that a diff shows what changed.
+matplotlib is of the development dependencies; it is imported when something is drawn.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = "osD^vPX"
@@ -22,6 +24,16 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Rows of values under each other: one value is a bar, several are a box of how they lie."""
+
+    title: str
+    x: str
+    rows: Sequence[tuple[str, Sequence[float]]]
+    log_x: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,13 @@ def draw(path: Path, title: str, panels: Sequence[Panel]) -> None:
 
     Raises OSError.
     """
-    import matplotlib
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(svg(title, panels), encoding="utf-8")
 
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "magneto", "font.size": 9})
-    from matplotlib import pyplot
 
+def svg(title: str, panels: Sequence[Panel]) -> str:
+    """Return ``panels`` beside each other as an SVG document; the legend is of the first."""
+    pyplot = _pyplot()
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(4 * len(panels), 3.4), squeeze=False, layout="constrained"
     )
@@ -70,6 +83,43 @@ def draw(path: Path, title: str, panels: Sequence[Panel]) -> None:
         axis.set_yscale("log" if panel.log_y else "linear")
         axis.grid(visible=True, which="major", linewidth=0.3)
     axes[0][0].legend(fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    return _document(figure)
+
+
+def svg_of_bars(bars: Bars) -> str:
+    """Return rows of bars and boxes as an SVG document, the first on top."""
+    figure, axis = _pyplot().subplots(
+        figsize=(8, 0.6 + 0.26 * (len(bars.rows) + 1)), layout="constrained"
+    )
+    for at, (_, values) in enumerate(bars.rows):
+        if len(values) == 1:
+            axis.barh(at, values[0], height=0.6, color=COLOURS[0])
+        else:
+            axis.boxplot(
+                values, positions=[at], orientation="horizontal", widths=0.6, manage_ticks=False
+            )
+    axis.set_yticks(range(len(bars.rows)), [name for name, _ in bars.rows])
+    axis.set(title=bars.title, xlabel=bars.x)
+    axis.set_xscale("log" if bars.log_x else "linear")
+    axis.invert_yaxis()
+    axis.grid(visible=True, axis="x", which="major", linewidth=0.3)
+    return _document(figure)
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "magneto", "font.size": 9})
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _document(figure: Any) -> str:
+    from matplotlib import pyplot
+
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
+    return text.getvalue()

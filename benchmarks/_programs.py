@@ -193,34 +193,54 @@ class Program:
 
 
 def nginx(
-    name: str, server: str, folder: Path, *, upstream: int = 0, load: bool = False
+    name: str,
+    server: str,
+    folder: Path,
+    *,
+    upstream: int = 0,
+    load: bool = False,
+    tls: bool = False,
 ) -> Program:
     """Return nginx with one worker, answering or forwarding as the ``server`` block says.
 
     ``server`` is the inside of the server block; ``upstream`` the port of a group ``origin``.
+    With ``tls`` it has a certificate of its own, made by openssl.
     """
     port = free_port()
     prefix = folder / name.replace(" ", "-")
     prefix.mkdir()
     group = f"upstream origin {{ server 127.0.0.1:{upstream}; keepalive 64; {_LASTING} }}"
+    if tls:
+        server += " ssl_certificate cert.pem; ssl_certificate_key key.pem;"
+        _make_certificate(prefix)
     (prefix / "nginx.conf").write_text(
         f"""
         daemon off; master_process off; worker_processes 1; pid nginx.pid;
         error_log stderr error;
-        events {{ worker_connections 1024; }}
+        events {{ worker_connections 4096; }}
         http {{
           access_log off; default_type application/json;
           {_LASTING}
           client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
           uwsgi_temp_path uwsgi; scgi_temp_path scgi;
           {group if upstream else ""}
-          server {{ listen 127.0.0.1:{port}; {server} }}
+          server {{ listen 127.0.0.1:{port}{" ssl" if tls else ""}; {server} }}
         }}
         """,
         encoding="utf-8",
     )
     command = [find("nginx") or "nginx", "-p", str(prefix), "-c", "nginx.conf", "-e", "stderr"]
     return Program(name, command, port, folder, load=load)
+
+
+def _make_certificate(folder: Path) -> None:
+    """Make a certificate for loopback with a P-256 key, the kind that our leaves have."""
+    command = [
+        *(find("openssl") or "openssl", "req", "-x509", "-newkey", "ec", "-nodes"),
+        *("-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=127.0.0.1", "-days", "2"),
+        *("-keyout", "key.pem", "-out", "cert.pem"),
+    ]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 # The defaults close a connection after 1,000 requests, which would measure connecting.
@@ -235,7 +255,7 @@ def haproxy(name: str, upstream: int, folder: Path) -> Program:
         f"""
 global
     nbthread 1
-    maxconn 1024
+    maxconn 2048
 defaults
     mode http
     timeout connect 5s

@@ -39,7 +39,12 @@ Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
 
 def _ours(mode: str, *options: str, reverse: bool) -> Start:
     def start(stage: Stage, name: str) -> Program:
-        cassette = {"passthrough": [], "record": [name], "replay": ["answers"]}[mode]
+        cassette = {
+            "passthrough": [],
+            "record": [name],
+            "replay": ["answers"],
+            "verify": ["answers"],
+        }[mode]
         form = ["--reverse", f"http://{stage.authority}"] if reverse else []
         return _programs.magneto(name, [mode, *cassette, *form, *options], stage.folder)
 
@@ -101,6 +106,41 @@ ROWS = [
         for format in ("json", "msgpack", "msgpack.zst")
     ),
 ]
+
+
+def _nginx_tls(server: str) -> Start:
+    def start(stage: Stage, name: str) -> Program:
+        return _programs.nginx(name, server, stage.folder, upstream=stage.origin.port, tls=True)
+
+    return start
+
+
+# Through TLS: what a reverse proxy with a certificate of its own costs.
+TLS_ROWS = [
+    Row("nginx TLS answering", _nginx_tls(NGINX_ANSWER), cycle=RECORDINGS),
+    Row("nginx TLS forwarding", _nginx_tls(NGINX_FORWARD)),
+    Row(
+        "magneto record --reverse-tls",
+        _ours("record", "--reverse-tls", reverse=True),
+        records=True,
+        beside="nginx TLS forwarding",
+        target=0.4,
+    ),
+    Row(
+        "magneto replay --reverse-tls",
+        _ours("replay", "--reverse-tls", reverse=True),
+        cycle=RECORDINGS,
+        beside="nginx TLS answering",
+        target=0.5,
+    ),
+]
+
+VERIFY = Row(
+    "magneto verify --reverse",
+    _ours("verify", "--proxy", reverse=True),
+    cycle=RECORDINGS,
+    beside="HAProxy",
+)
 
 
 def chosen(only: Sequence[str]) -> list[Row]:

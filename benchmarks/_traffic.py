@@ -10,6 +10,7 @@ as what they are compared with.
 from __future__ import annotations
 
 import http.client
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +39,33 @@ RECORDINGS = 1_000  # how many different ones the replayed cassette holds
 class Shape:
     """How requests look: ``different`` or equal, in ``absolute`` form or origin-form.
 
-    ``cycle``: different requests start again after this many; 0 means never.
+    ``cycle``: different requests start again after this many; 0 means never. ``size``: bytes of
+    the answer, None for the small one. ``closing``: each request has a connection of its own.
+    ``connections`` ask at the same time, over TLS if ``tls``.
     """
 
     different: bool = False
     absolute: bool = False
     cycle: int = 0
+    size: int | None = None
+    closing: bool = False
+    connections: int = 32
+    tls: bool = False
 
     @property
     def name(self) -> str:
         """The word for the shape in the report."""
         return "different" if self.different else "same"
+
+    @property
+    def load(self) -> tuple[object, ...]:
+        """What has to be the same for two rates to be compared."""
+        return (self.different, self.size, self.closing, self.connections)
+
+    def target(self, authority: str) -> str:
+        """Return the request-target that is asked for first."""
+        path = "/item/1" if self.size is None else f"/bytes/{self.size}"
+        return f"http://{authority}{path}" if self.absolute else path
 
     def script(self, authority: str, *, first: int = 1) -> str:
         """Return the Lua script that makes wrk send this, for the origin at ``authority``.
@@ -57,7 +74,10 @@ class Shape:
         not ask again for what the first has asked for.
         """
         prefix = f"http://{authority}/item/" if self.absolute else "/item/"
-        lines = [f'wrk.headers["Host"] = "{authority}"', f'wrk.path = "{prefix}1"']
+        path = self.target(authority)
+        lines = [f'wrk.headers["Host"] = "{authority}"', f'wrk.path = "{path}"']
+        if self.closing:
+            lines.append('wrk.headers["Connection"] = "close"')
         if self.different and self.cycle:
             lines.append(_CYCLE.format(prefix=prefix, count=self.cycle))
         elif self.different:
@@ -90,18 +110,26 @@ _DONE = """
 function done(summary, latency, requests)
   local e = summary.errors
   io.stderr:write(string.format(
-    '{"requests":%d,"bytes":%d,"duration":%d,"p50":%d,"p99":%d,'
+    '{"requests":%d,"bytes":%d,"duration":%d,"p50":%d,"p99":%d,"p90":%d,"p999":%d,'
       .. '"socket_errors":%d,"timeouts":%d,"status_errors":%d}\\n',
     summary.requests, summary.bytes, summary.duration,
     latency:percentile(50), latency:percentile(99),
+    latency:percentile(90), latency:percentile(99.9),
     e.connect + e.read + e.write, e.timeout, e.status))
 end
 """
 
 
-def ask(port: int, target: str, authority: str) -> None:
+def ask(
+    port: int, target: str, authority: str, *, expected: bytes = BODY, tls: bool = False
+) -> None:
     """Ask once and raise BenchmarkError unless the answer is ours, to the byte."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    context = ssl._create_unverified_context() if tls else None  # as wrk, which verifies nothing
+    connection = (
+        http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+        if tls
+        else http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    )
     try:
         connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", authority)
@@ -112,7 +140,7 @@ def ask(port: int, target: str, authority: str) -> None:
         raise BenchmarkError(f"GET {target} at port {port}: {error!r}") from error
     finally:
         connection.close()
-    if response.status != 200 or body != BODY:
+    if response.status != 200 or body != expected:
         raise BenchmarkError(f"GET {target} at port {port}: {response.status} {body[:300]!r}")
 
 

@@ -55,7 +55,8 @@ print(loaded - began, first - loaded, ended - first, grown)
 @dataclass(frozen=True)
 class Figure:
     """A cassette of ``bytes`` in the JSON form: seconds for each of ``WHAT``, and the memory (B)
-    that loading and the first replay took. No target: the figures are for the drawing."""
+    that loading and the first replay took. ``runs`` has the same four of every run. No target: the
+    figures are for the drawing."""
 
     size: str
     bytes: int
@@ -63,6 +64,7 @@ class Figure:
     format: str
     seconds: tuple[float, float, float]
     grown: int
+    runs: tuple[tuple[float, ...], ...]
     holds: bool | None = None
 
 
@@ -90,6 +92,7 @@ def measure(folder: Path, size: str, repeats: int) -> list[Figure]:
                 format,
                 (load, first, full),
                 round(grown),
+                tuple(map(tuple, runs)),
             )
         )
     for path in paths.values():

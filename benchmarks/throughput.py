@@ -20,9 +20,10 @@ from pathlib import Path
 
 from benchmarks import _load, _programs, _report
 from benchmarks._load import Load
+from benchmarks._origin import blocks
 from benchmarks._programs import BenchmarkError
 from benchmarks._rows import Row, Stage, chosen
-from benchmarks._traffic import NGINX_ANSWER, Shape, ask, record_answers, recorded
+from benchmarks._traffic import BODY, NGINX_ANSWER, Shape, ask, record_answers, recorded
 from benchmarks._watch import TOLERATED, Patience, Watch
 
 WARM_UP = 0.5  # seconds
@@ -49,15 +50,23 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
     """Add one round's value to ``measurement``, or the reason why there is none."""
     row, shape = measurement.row, measurement.shape
     name = stage.fresh(row.name.replace(" ", "-"))
-    target = f"http://{stage.authority}/item/1" if shape.absolute else "/item/1"
+    target = shape.target(stage.authority)
+    expected = BODY if shape.size is None else b"".join(blocks(shape.size))
 
     def load(lasting: float, first: int) -> Load:
         script = shape.script(stage.authority, first=first)
-        return _load.run(program.port, script, stage.folder, lasting)
+        return _load.run(
+            program.port,
+            script,
+            stage.folder,
+            lasting,
+            connections=shape.connections,
+            tls=shape.tls,
+        )
 
     try:
         with row.start(stage, name) as program:
-            ask(program.port, target, stage.authority)
+            ask(program.port, target, stage.authority, expected=expected, tls=shape.tls)
             warm_up = load(min(WARM_UP, seconds), first=0)
             with Watch(program, stage.origin) as watch:
                 result = load(seconds, first=100_000_000)
@@ -109,17 +118,29 @@ def run(
         for row in rows
         for different in (False, True)
     ]
+    measure_all(measurements, seconds=seconds, rounds=rounds, patience=patience)
+    return measurements
+
+
+def measure_all(
+    measurements: Sequence[Measurement], *, seconds: float, rounds: int, patience: Patience
+) -> None:
+    """Make measurements in interleaved rounds, in a place that has all that they need."""
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
-        with _programs.nginx("origin", NGINX_ANSWER, folder, load=True) as origin:
+        (folder / "bytes").mkdir()
+        for size in {each.shape.size for each in measurements} - {None}:
+            assert size is not None
+            (folder / "bytes" / str(size)).write_bytes(b"".join(blocks(size)))
+        files = f" location /bytes/ {{ root {folder}; sendfile on; }}"
+        with _programs.nginx("origin", NGINX_ANSWER + files, folder, load=True) as origin:
             stage = Stage(folder, origin)
-            if any("replay" in row.name for row in rows):
+            if any(each.row.cycle for each in measurements):
                 record_answers(folder, stage.authority, "answers")
             for number in range(rounds):
                 for measurement in measurements:
                     _report.say(f"round {number + 1} of {rounds}: {measurement.name}")
                     measure_undisturbed(measurement, stage, seconds, patience)
-    return measurements
 
 
 def reference(measurement: Measurement, measurements: Sequence[Measurement]) -> Measurement | None:
@@ -128,7 +149,7 @@ def reference(measurement: Measurement, measurements: Sequence[Measurement]) -> 
     None without one, and where a round of either failed: there are no pairs then.
     """
     for other in measurements:
-        same_load = other.shape.different == measurement.shape.different
+        same_load = other.shape.load == measurement.shape.load
         if other.row.name == measurement.row.beside and same_load:
             return None if measurement.faults or other.faults else other
     return None

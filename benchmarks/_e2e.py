@@ -1,0 +1,199 @@
+"""What ``e2e`` measures beside the throughput: latency, handshakes, memory, start-up, look-ups.
+
+The measuring is that of the modules beside this one; here stands how much of it there is, and what
+it has to be. What needs a program that is absent is a row that says so, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import linear_regression
+
+from benchmarks import (
+    _e2e_http,
+    _handshakes,
+    _kept,
+    _load,
+    _paced,
+    _programs,
+    _report,
+    _result,
+    lookup,
+    memory,
+    startup,
+    streams,
+)
+from benchmarks._programs import BenchmarkError
+from benchmarks._result import Row, row
+from benchmarks._scale import Scale
+from benchmarks._traffic import NGINX_ANSWER, RECORDINGS, Shape, record_answers
+from benchmarks._watch import Patience
+
+SUITE = "e2e"
+MIB = memory.MIB
+LEAF = 1.0  # ms for the certificate of a new host
+STARTED = 100.0  # ms from process start to the first accepted connection
+IN_PROCESS = 3.0  # ms to start and to stop a MagnetoProxy
+IDLE, BUSY = 40.0, 50.0  # MiB resident
+MANY = 1_000  # connections that are open at once
+
+
+def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
+    """Measure everything, one group after the other."""
+    groups: list[tuple[str, Callable[[Scale, Patience], Iterator[Row]]]] = [
+        ("http_throughput", _e2e_http.rows),
+        ("latency_open_loop", open_loop),
+        ("tls_handshakes", handshakes),
+        ("memory", resident),
+        ("memory", bodies),
+        ("soak", soak),
+        ("startup", starting),
+        ("streams", streaming),
+        ("lookup", looking_up),
+    ]
+    for group, measure in groups:
+        _report.say(f"{SUITE}: {group}")
+        try:
+            yield from measure(scale, patience)
+        except BenchmarkError as error:
+            yield _result.missing(SUITE, group, group, error)
+
+
+def _place(stack: ExitStack) -> tuple[Path, str]:
+    """Return a folder with the cassette ``answers`` in it, and the authority of their origin."""
+    _programs.require("nginx")
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="magneto-benchmark-")))
+    origin = stack.enter_context(_programs.nginx("origin", NGINX_ANSWER, folder, load=True))
+    authority = f"127.0.0.1:{origin.port}"
+    record_answers(folder, authority, "answers")
+    return folder, authority
+
+
+def open_loop(scale: Scale, patience: Patience) -> Iterator[Row]:
+    """Measure latency at parts of the capacity, from the moment at which each request is due.
+
+    The capacity is what the same generator gets in a closed loop; the reference is the origin at
+    the same rate, without a proxy.
+    """
+    with ExitStack() as stack:
+        folder, authority = _place(stack)
+        direct = int(authority.rpartition(":")[2])
+        reverse = ["--reverse", f"http://{authority}"]
+        for mode in (["record", "paced"], ["replay", "answers"]):
+            with _programs.magneto(f"paced-{mode[0]}", [*mode, *reverse], folder) as program:
+                patience.wait_for_quiet()
+                most = _paced.run(program.port, authority, 0, scale.seconds).rate
+                yield row(
+                    SUITE, "latency_open_loop", f"capacity, {mode[0]}", "requests/s", [most],
+                    better="more", note="closed loop of our own generator, 32 connections",
+                )  # fmt: skip
+                for load in scale.loads:
+                    rate = most * load / 100
+                    for name, port in ((f"magneto {mode[0]}", program.port), ("direct", direct)):
+                        seen = _paced.run(port, authority, rate, scale.seconds)
+                        title = f"{name}, at {load} %" + f" of {mode[0]}" * (name == "direct")
+                        for at in ("p50", "p90", "p99", "p999"):
+                            yield row(
+                                SUITE, "latency_open_loop", title, "µs", [getattr(seen, at)],
+                                parameter=at.replace("p999", "p99.9"), note=f"{rate:,.0f} a second",
+                            )  # fmt: skip
+
+
+def handshakes(scale: Scale, patience: Patience) -> Iterator[Row]:
+    """Measure what a certificate for a new host costs, in tunnels."""
+    with ExitStack() as stack:
+        folder, _ = _place(stack)
+        with _programs.magneto("tunnels", ["replay", "answers"], folder) as program:
+            patience.wait_for_quiet()
+            new, known = _handshakes.new_and_known(program.port, scale.hosts)
+    yield row(SUITE, "tls_handshakes", "first handshake with a host", "ms", new)
+    yield row(SUITE, "tls_handshakes", "second handshake with a host", "ms", known)
+    added = [first - second for first, second in zip(new, known, strict=True)]
+    yield row(SUITE, "tls_handshakes", "certificate of a new host", "ms", added, target=LEAF)
+
+
+def resident(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Measure what is resident: idle, and with many connections."""
+    with ExitStack() as stack:
+        folder, authority = _place(stack)
+        arguments = ["replay", "answers", "--reverse", f"http://{authority}"]
+        program = stack.enter_context(_programs.magneto("resident", arguments, folder))
+        if not program.memory():
+            raise BenchmarkError("memory is read from Linux's /proc")
+        yield row(SUITE, "memory", "idle", "MiB", [program.memory() / MIB], target=IDLE)
+        many = MANY if scale.asked >= RECORDINGS else 10
+        for _number in range(many):
+            client = stack.enter_context(_kept.Kept(program.port))
+            client.ask(_kept.request(authority))
+        size = program.memory() / MIB
+        yield row(SUITE, "memory", "connections open", "MiB", [size], parameter=many, target=BUSY)
+
+
+def bodies(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Measure memory after many exchanges, and while large bodies go through."""
+    if not Path("/proc/self/clear_refs").exists():
+        raise BenchmarkError("memory is read from Linux's /proc")
+    figures, faults = memory.run(scale.exchanges, scale.large)
+    for each in figures:
+        most = None if each.target is None else each.target / MIB
+        yield row(SUITE, "memory", each.name, "MiB", [each.size / MIB], target=most)
+    for fault in faults:
+        yield _result.missing(SUITE, "memory", fault.partition(":")[0], fault)
+
+
+def soak(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Measure how memory goes on growing under load, in the second half of it."""
+    _programs.require("wrk")
+    with ExitStack() as stack:
+        folder, authority = _place(stack)
+        arguments = ["replay", "answers", "--reverse", f"http://{authority}"]
+        program = stack.enter_context(_programs.magneto("soaked", arguments, folder))
+        if not program.memory():
+            raise BenchmarkError("memory is read from Linux's /proc")
+        script = Shape(different=True, cycle=RECORDINGS).script(authority)
+        load = threading.Thread(
+            target=_load.run, args=(program.port, script, folder, scale.soak), daemon=True
+        )
+        began = time.monotonic()
+        load.start()
+        samples = []
+        while load.is_alive():
+            samples.append((time.monotonic() - began, program.memory() / 1024))
+            load.join(max(0.02, scale.soak / 60))
+    later = samples[len(samples) // 2 :]
+    if len(later) < 2:
+        raise BenchmarkError("too short to see a slope")
+    slope = linear_regression(*zip(*later, strict=True)).slope * 60
+    sizes = [size / 1024 for _, size in samples]
+    yield row(SUITE, "soak", "resident", "MiB", sizes, parameter=f"{scale.soak:g} s")
+    yield row(SUITE, "soak", "slope", "KiB/min", [slope], parameter=f"{scale.soak:g} s")
+
+
+def starting(scale: Scale, patience: Patience) -> Iterator[Row]:
+    """Measure how long the command and the library take to be ready."""
+    for each in startup.run(scale.repeats, patience):
+        target = None
+        if "accepted" in each.name:
+            target = STARTED
+        elif "in process" in each.name:
+            target = IN_PROCESS
+        yield row(SUITE, "startup", each.name, "ms", each.times, target=target)
+
+
+def streaming(scale: Scale, patience: Patience) -> Iterator[Row]:
+    """Measure what is added to a first byte, and how punctual a replay is."""
+    for each in streams.run(20 * scale.repeats, scale.repeats + 1, patience):
+        for name, value in (("first byte", each.first), ("p50", each.piece), ("p99", each.late)):
+            if value:
+                yield row(SUITE, "streams", each.name, "ms", [value], parameter=name)
+
+
+def looking_up(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Measure look-ups as a cassette grows, and how long a miss takes to be explained."""
+    for each in lookup.run(scale.lookups, scale.repeats, min(scale.lookups[-1], 100_000)):
+        yield row(SUITE, "lookup", each.name, each.unit, [each.value], target=each.target)

@@ -1,0 +1,112 @@
+"""The suites by name: what each of them is about, and the rows that it yields.
+
+A suite that cannot be made at all is a row that says why; so is a part of one. Everything is
+imported by the suite that is run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import _result
+from benchmarks._programs import BenchmarkError
+from benchmarks._result import Row, row
+from benchmarks._scale import Scale
+from benchmarks._watch import Patience
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, what it measures, its groups, and what yields its rows."""
+
+    name: str
+    about: str
+    groups: tuple[str, ...]
+    measure: Callable[[Scale, Patience], Iterator[Row]]
+
+    def rows(self, scale: Scale, patience: Patience) -> Iterator[Row]:
+        """Yield what is found; what stops the suite is its last row."""
+        try:
+            yield from self.measure(scale, patience)
+        except BenchmarkError as error:
+            yield _result.missing(self.name, self.groups[0], self.name, error)
+
+
+def _http_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:
+    from benchmarks import _in_process, _micro
+
+    yield from _micro.run("http_proxy", scale)
+    yield from _in_process.memory_operations()
+    yield from _in_process.latency(scale, patience)
+
+
+def _serialization(scale: Scale, _: Patience) -> Iterator[Row]:
+    from benchmarks import _in_process, _micro
+
+    yield from _micro.run("serialization", scale)
+    yield from _in_process.sizes(scale)
+
+
+def _cassettes(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Each size in each format; what is resident afterwards, in a process of its own."""
+    from benchmarks import cassette_sizes
+
+    with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
+        for size in scale.sizes:
+            for figure in cassette_sizes.measure(Path(name), size, scale.rounds):
+                columns = list(zip(*figure.runs, strict=True))
+                for what, times in zip(
+                    ("open", "first replay", "full replay"), columns, strict=False
+                ):
+                    took = [seconds * 1000 for seconds in times]
+                    yield row("cassettes", what, figure.format, "ms", took, parameter=size)
+                grown = [size_of / 1e6 for size_of in columns[-1]]
+                yield row("cassettes", "memory", figure.format, "MB", grown, parameter=size)
+
+
+def _e2e(scale: Scale, patience: Patience) -> Iterator[Row]:
+    from benchmarks import _e2e
+
+    yield from _e2e.rows(scale, patience)
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "http_proxy",
+            "a proxy in this process: making it, recording, switching modes, cassettes, latency",
+            (
+                *("proxy_creation", "recording_lifecycle", "mode_switching"),
+                *("cassette_operations", "concurrent_operations", "memory_operations", "latency"),
+            ),
+            _http_proxy,
+        ),
+        Suite(
+            "serialization",
+            "writing and reading whole cassettes: JSON, MessagePack, gzip, zstd; their sizes",
+            ("write", "read", "size"),
+            _serialization,
+        ),
+        Suite(
+            "cassettes",
+            "cassettes of 1 KB to 100 MB: open, first replay, full replay, memory",
+            ("open", "first replay", "full replay", "memory"),
+            _cassettes,
+        ),
+        Suite(
+            "e2e",
+            "the command under load: throughput, TLS, latency, memory, start-up, streams, look-ups",
+            (
+                *("http_throughput", "different_beside_same", "latency_full_load"),
+                *("cpu_per_request", "tls_throughput", "tls_handshakes", "connection_per_request"),
+                *("body_sizes", "connections", "latency_open_loop", "memory", "soak", "startup"),
+                *("streams", "lookup"),
+            ),
+            _e2e,
+        ),
+    )
+}
