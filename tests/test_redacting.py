@@ -6,8 +6,9 @@ import pytest
 
 from magneto_serge.config import Settings
 from magneto_serge.messages import Headers, Interaction, Request
-from magneto_serge.redacting import redaction_for
+from magneto_serge.redacting import LateRedactor, redaction_for
 from magneto_serge.replay.secrets import SecretRules
+from magneto_serge.replay.secrets.redactor import Redactor
 
 
 def asking(token: str) -> Interaction:
@@ -39,6 +40,23 @@ def test_a_secret_that_was_bound_keeps_its_placeholder() -> None:
     redaction = redaction_for(Settings(), SecretRules(), "tape", older=list, bound=bound)
     assert redaction.redact(asking("s3cret")) == asking("REDACTED-3")
     assert redaction.redact(asking("other")) == asking("REDACTED-1")
+
+
+def test_the_redactor_is_made_when_it_is_needed_and_once() -> None:
+    """Starting a recording does not wait for it; what streams and what is whole meet in one."""
+    made: list[Redactor] = []
+
+    def make() -> Redactor:
+        made.append(Redactor(SecretRules()))
+        return made[-1]
+
+    late = LateRedactor(make)
+    assert not made
+    stream = late.stream(((b"Content-Type", b"application/json"),))
+    stream.feed(b'{"password": "hunter2hunter2"}')
+    assert b"REDACTED-1" in stream.finish()
+    assert late.redact(asking("s3cret")) == asking("REDACTED-2")
+    assert len(made) == 1
 
 
 def test_without_redaction_a_warning_is_loud(caplog: pytest.LogCaptureFixture) -> None:

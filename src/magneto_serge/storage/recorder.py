@@ -312,7 +312,9 @@ class Recorder:
 
     def _run(self) -> None:
         """Write until the end; ``_hurry`` is set whenever the next batch should not wait."""
-        self._prepare()
+        self._work.wait()
+        if not self._ended:
+            self._prepare()
         ended = False
         while not ended:
             self._work.wait()
@@ -330,7 +332,7 @@ class Recorder:
             sink.close()
 
     def _prepare(self) -> None:
-        """Load here what is not needed before the end, so that the beginning is quick."""
+        """Load what is not needed before the end; not earlier, so that the beginning is quick."""
         from . import assemble  # noqa: F401 - loaded for `_assemble`
 
         if not self._paths.format.binary:
