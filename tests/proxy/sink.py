@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magneto_serge.messages import FieldLine, FileBody, Interaction
+from magneto_serge.proxy.overheard import Overheard
 
 
 class FakeBody:
@@ -53,6 +54,10 @@ class FakeSink:
         """Begin a large body."""
         self.bodies.append(FakeBody())
         return self.bodies[-1]
+
+    def open_conversation(self, interaction: Interaction) -> Overheard:
+        """Begin a conversation, which is kept when it is over."""
+        return Overheard(interaction, self.record, 2**20)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Remember to call back."""
