@@ -7,7 +7,6 @@ the same request, and recording it is the only advice.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -90,6 +89,8 @@ def _pattern(path: str, segments: Iterable[int]) -> str:
 
 def in_words(options: dict[str, list[str]]) -> str:
     """Return options as a file has them, and as flags."""
+    import json
+
     file = ", ".join(
         f"{setting} = {json.dumps(values, ensure_ascii=False)}"
         for setting, values in options.items()
