@@ -315,16 +315,17 @@ class Recorder:
         self._work.wait()
         if not self._ended:
             self._prepare()
-        ended = False
+        ended, begins = False, True
         while not ended:
             self._work.wait()
             written, ended = self._write_queue()
             self._settle(ended)
             if not ended:
-                lull = written <= LULL
+                lull = written <= LULL and not begins
                 self._render(lull)
                 self._hurry.wait(GATHER)
-                if not lull and not self._work.is_set():
+                begins = not self._work.is_set()  # after silence nobody knows how much will come
+                if begins and not lull:
                     self._render(True)
         if self._ahead is not None:
             self._ahead.stop()
