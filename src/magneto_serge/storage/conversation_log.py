@@ -86,6 +86,11 @@ class ConversationLog:
         """Return the ``count`` messages in the frames at ``offsets``."""
         return LoggedMessages(self._home / LOG, offsets, count)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not in the file yet."""
+        return len(self._waiting)
+
     def _add(self, value: _Opening | _Said | _Ended) -> int:
         payload = self._payload
         self._encode_into(value, payload)

@@ -131,6 +131,8 @@ class Conversations:
         stirred, self._stirred = self._stirred, {}
         for talk in stirred.values():
             self._log_messages(talk)
+            if self.log.waiting > _BUFFERED:
+                self.log.flush()  # gives the interpreter lock back, too
         self.log.flush()
 
     def finish(self) -> None:

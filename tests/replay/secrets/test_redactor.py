@@ -144,6 +144,19 @@ def test_other_places_are_redacted_too(redactor: Redactor) -> None:
     assert alone.failure == kept.failure
 
 
+@pytest.mark.parametrize("place", [0, 1, 77, 128, 299])
+def test_one_secret_among_many_messages(place: int, redactor: Redactor) -> None:
+    """Messages are looked at together, and a secret is found wherever among them it is."""
+    token = b"ghp_" + b"a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    said = [WebSocketMessage("server", "text", b"tick %d" % number) for number in range(300)]
+    said[place] = WebSocketMessage("server", "text", b"token " + token)
+    kept = redactor.redact(exchange(websocket=Conversation(said))).websocket
+    assert kept is not None
+    changed = [at for at, each in enumerate(kept.messages) if each is not said[at]]
+    assert changed == [place]
+    assert token not in bytes(kept.messages[place].data)  # type: ignore[arg-type]  # it is small
+
+
 def test_messages_of_a_websocket_are_redacted(redactor: Redactor) -> None:
     """Text by every rule, binary at its length; fragments add up, a close reason fits."""
     token = b"ghp_" + b"a1B2c3D4e5" * 4
