@@ -17,6 +17,7 @@ import msgspec
 from benchmarks._programs import BenchmarkError, find, pinned
 
 CONNECTIONS = 32
+NOTHING = "no answer at all"
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         }
         faults = [f"{count} {what}" for what, count in counts.items() if count]
         if not self.requests:
-            faults.append("no answer at all")
+            faults.append(NOTHING)
         return ", ".join(faults) or None
 
 

@@ -6,6 +6,7 @@ first wants one. What cannot be had is None, and a row that says so.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ PACKAGES = {
     "pytest-recording": ("pytest-recording", "vcrpy", "pytest", "requests"),
     "mitmproxy": ("mitmproxy",),
 }
+NODE_PACKAGES = {"wiremock": "wiremock"}  # from npm: the jar is in it
+NAMES = (*PACKAGES, *NODE_PACKAGES)
 
 
 def folder_of(peer: str) -> Path:
@@ -47,6 +50,32 @@ def python_of(peer: str, *, install: bool = True) -> Path | None:
     return python
 
 
+def wiremock_jar(*, install: bool = True) -> Path | None:
+    """Return WireMock's jar; None where it cannot be had, or there is no Java."""
+    folder = folder_of("wiremock")
+    if shutil.which("java") is None:
+        return None
+    if not _jars(folder) and install:
+        npm = shutil.which("npm")
+        if npm is None:
+            _report.say("wiremock cannot be installed: npm not found")
+            return None
+        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+        done = subprocess.run(
+            [*command, "--prefix", str(folder), NODE_PACKAGES["wiremock"]],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            _report.say(f"wiremock cannot be installed: {done.stderr.strip()[-300:]}")
+    return next(iter(_jars(folder)), None)
+
+
+def _jars(folder: Path) -> list[Path]:
+    return sorted((folder / "node_modules" / "wiremock" / "build").glob("*.jar"))
+
+
 def version(peer: str, package: str | None = None) -> str:
     """Return the version of a peer's package, as its environment has it; empty where absent."""
     python = python_of(peer, install=False)
@@ -59,14 +88,15 @@ def version(peer: str, package: str | None = None) -> str:
 
 def main(names: list[str]) -> int:
     """Install the peers named, or all; return the exit status."""
-    unknown = [name for name in names if name not in PACKAGES]
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        _report.say(f"there is no peer {unknown[0]}; there are {', '.join(PACKAGES)}")
+        _report.say(f"there is no peer {unknown[0]}; there are {', '.join(NAMES)}")
         return 2
     failed = 0
-    for name in names or PACKAGES:
+    for name in names or NAMES:
         _report.say(f"installing {name} ...")
-        failed |= python_of(name) is None
+        found = wiremock_jar() if name in NODE_PACKAGES else python_of(name)
+        failed |= found is None
     return int(failed)
 
 

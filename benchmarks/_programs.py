@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-READY_WITHIN = 15.0  # seconds from start to the first accepted connection
+READY_WITHIN = 30.0  # seconds from start to the first accepted connection
 STOPPED_WITHIN = 120.0  # seconds; writing a cassette of 200,000 exchanges takes its time
 
 _LEFT_OUT = {

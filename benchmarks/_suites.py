@@ -73,6 +73,12 @@ def _e2e(scale: Scale, patience: Patience) -> Iterator[Row]:
     yield from _e2e.rows(scale, patience)
 
 
+def _peers(scale: Scale, patience: Patience) -> Iterator[Row]:
+    from benchmarks import _beside_peers
+
+    yield from _beside_peers.rows(scale, patience)
+
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -107,6 +113,12 @@ SUITES = {
                 *("streams", "lookup"),
             ),
             _e2e,
+        ),
+        Suite(
+            "peers",
+            "the same load for HAProxy, nginx, mitmproxy, WireMock; in process VCR.py",
+            ("forward", "record", "replay", "replay_tls", "in_process", "pytest"),
+            _peers,
         ),
     )
 }

@@ -13,6 +13,8 @@ import pytest
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
+from benchmarks import _peers
+from benchmarks._beside_peers import INSTALL
 from benchmarks._e2e import rows as e2e
 from benchmarks._paced import run as paced
 from benchmarks._programs import nginx
@@ -76,3 +78,22 @@ def test_a_run_writes_its_results(tmp_path: Path) -> None:
     assert {each["suite"] for each in document["rows"]} == {"cassettes"}
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert text.read_text(encoding="utf-8").startswith("# Magnéto-Serge: benchmarks\n")
+
+
+@pytest.mark.needs("wrk", "nginx", "haproxy", "openssl")
+@pytest.mark.timeout(240)
+def test_a_peer_that_is_missing_is_a_row_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is measured all the same, and nothing is installed on the way."""
+    monkeypatch.setattr(_peers, "python_of", lambda peer, install=True: None)
+    monkeypatch.setattr(_peers, "wiremock_jar", lambda install=True: None)
+    rows = list(SUITES["peers"].rows(replace(SMOKE, seconds=0.5), Patience(0)))
+    assert {each.group for each in rows} == set(SUITES["peers"].groups)
+    absent = {each.name for each in rows if not each.values}
+    assert absent == {"mitmproxy", "WireMock", "VCR.py", "pytest-recording"}
+    assert {each.note for each in rows if not each.values} == {INSTALL}
+    assert {each.name for each in rows if each.values} >= {
+        "direct",
+        "HAProxy",
+        "no tool",
+        "magneto",
+    }
