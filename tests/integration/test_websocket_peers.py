@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -42,6 +43,15 @@ CLIENTS: dict[str, Client] = {
 ECHOED: Heard = [GREETING, *LINES[:-1], FAREWELL]
 
 StartServer = Callable[..., Server]
+
+# Some of these libraries leave half-closed TLS connections to a loop that ends: not our business.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    yield
+    gc.collect()  # what they have left is theirs, and not found in the test after them
 
 
 @pytest.fixture(scope="session")

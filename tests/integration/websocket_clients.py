@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import picows
 import uvloop
-import websocket
 import websockets.asyncio.client
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosed
+
+import websocket
 
 Heard = list["str | bytes | tuple[int, str]"]
 Lines = list["str | bytes"]
@@ -167,7 +168,7 @@ def by_picows(way: Way, lines: Lines) -> Heard:
         assert isinstance(listener, _Listener)
         return listener.heard
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # closed with its transports
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
 
 
