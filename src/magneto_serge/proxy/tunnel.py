@@ -28,6 +28,7 @@ class TunnelSide(asyncio.Protocol):
         self.transport = transport
         self.gate = Gate(transport)
         self.other: TunnelSide | None = None
+        self.ended = False  # nothing more comes from this end
         self.ticks = 0
         self._server = server
 
@@ -52,14 +53,15 @@ class TunnelSide(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass the half-close on where the other side can have one."""
+        """Pass the half-close on where the other side can have one; the second one is the end."""
+        self.ended = True
         other = self.other
         if other is None or not other.transport.can_write_eof():
             return False
         if not other.transport.is_closing():
             other.transport.write_eof()
         # TLS has no half-close: returning True there has no effect and is warned about.
-        return self.transport.can_write_eof()
+        return not other.ended and self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """Make the other side wait."""

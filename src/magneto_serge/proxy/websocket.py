@@ -128,6 +128,8 @@ class WebSocketSide(TunnelSide):
         other = self.other
         if not isinstance(other, WebSocketSide) or other.reader.mid_frame or other.reader.closed:
             return
+        if other.ended:  # and so has been passed on: nothing can be sent here any more
+            return
         payload = close_payload(code, reason)
         if self.sender == "server":  # to a server we are the client, who masks
             key = os.urandom(4)
@@ -157,13 +159,26 @@ class WebSocketSide(TunnelSide):
         """Hear nothing more: the other end has told the recording."""
         self.listener = None
 
+    def eof_received(self) -> bool:
+        """Pass a half-close on; the second is the end, and the first was how it began."""
+        if self.other is not None and self.other.ended:
+            self._end_both()
+        return super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End the other side too."""
-        other = self.other
-        self.end(abnormal=True)
-        if isinstance(other, WebSocketSide):
-            other.forget()
+        self._end_both()
         super().connection_lost(exc)
+
+    def _end_both(self) -> None:
+        """Tell the recording that the connections have ended, and which one first."""
+        other = self.other
+        if isinstance(other, WebSocketSide):
+            (other if other.ended else self).end(abnormal=True)
+            other.forget()
+            self.forget()
+        else:
+            self.end(abnormal=True)
 
     # --- a disk that is behind -----------------------------------------------------------------
 
