@@ -193,7 +193,7 @@ class Frame(msgspec.Struct, gc=False):
     last: bool = True
 
 
-class WebSocketMessage(msgspec.Struct, gc=False):
+class WebSocketMessage(msgspec.Struct, gc=False, array_like=True):
     """One message of a WebSocket conversation (RFC 6455 §5).
 
     ``sender`` is ``client`` or ``server``; ``kind`` is ``text``, ``binary``, ``ping`` or ``pong``.

@@ -53,12 +53,14 @@ class Limits(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """Some frames of one side, and when they were read, in ms since the handshake."""
+    """The frames that ``size`` bytes of one side were, and when they were read: ms since the
+    handshake."""
 
     talk: Talk
     sender: str
     at_ms: float
     frames: list[Frame]
+    size: int
 
 
 class Conversations:
@@ -97,6 +99,7 @@ class Conversations:
         if not talk.number:
             return
         talk.hear(heard.sender, heard.at_ms, heard.frames)
+        talk.buffered += heard.size
         self._stirred[talk.number] = talk
         if talk.buffered > _BUFFERED:
             self._log_messages(talk)
@@ -106,6 +109,7 @@ class Conversations:
         talk, message = said
         if talk.number:
             talk.keep((message,))
+            talk.buffered += _MESSAGE + (len(message.data) if type(message.data) is bytes else 0)
             self._stirred[talk.number] = talk
 
     def end(self, ended: tuple[Talk, WebSocketClose, float]) -> None:
@@ -231,9 +235,8 @@ class Talk:
     def keep(self, messages: list[WebSocketMessage] | tuple[WebSocketMessage, ...]) -> None:
         """Take messages that are complete."""
         self._messages += messages
-        for message in messages:
-            self.last_ms = message.at_ms
-            self.buffered += _MESSAGE + (len(message.data) if type(message.data) is bytes else 0)
+        if messages:
+            self.last_ms = messages[-1].at_ms
 
     def taken(self) -> list[WebSocketMessage]:
         """Return the messages since it was last called."""
@@ -304,7 +307,7 @@ class ConversationWriter:
 
     def heard(self, sender: str, at_ms: float, frames: list[Frame], size: int) -> None:
         """Take the frames that ``size`` bytes of ``sender`` were, and when they were read."""
-        step = (self._conversations.hear, Heard(self._talk, sender, at_ms, frames))
+        step = (self._conversations.hear, Heard(self._talk, sender, at_ms, frames, size))
         self._enqueue(step, size + _MESSAGE)
 
     def said(self, message: WebSocketMessage) -> None:

@@ -31,6 +31,7 @@ from magneto_serge.wire.websocket import (
 )
 
 _KINDS = {0x81: "text", 0x82: "binary", 0x89: "ping", 0x8A: "pong"}  # whole, not compressed
+_KINDS_BUT_TEXT = {head: kind for head, kind in _KINDS.items() if kind != "text"}
 OPCODES = {"text": 0x1, "binary": 0x2, "close": 0x8, "ping": 0x9, "pong": 0xA}
 _EMPTY_BLOCK = b"\x00\x00\xff\xff"  # what a sender leaves out (RFC 7692 §7.2.1)
 _STEP = 262_144  # bytes inflated at a time
@@ -132,6 +133,7 @@ class Assembler:
         self._collector = collector
         self._limit = limit
         self._strict = strict
+        self._kinds = _KINDS_BUT_TEXT if strict else _KINDS  # of what needs no second look
         self._unmask = _masking()
         self._control = b""
         self._message: _Message | None = None
@@ -139,22 +141,25 @@ class Assembler:
     def take(self, frames: Iterable[Frame], at_ms: float) -> list[WebSocketMessage]:
         """Return the messages that ``frames``, received at ``at_ms``, complete."""
         messages: list[WebSocketMessage] = []
-        sender, strict = self._sender, self._strict
+        if self._is_over():
+            return messages
+        sender, kinds, unmask = self._sender, self._kinds, self._unmask
         for frame in frames:
-            if self.violation is not None or self.close is not None:
-                break
-            payload = frame.payload
-            if frame.mask:
-                payload = self._unmask(payload, frame.mask)
-            kind = _KINDS.get(frame.head) if frame.last and frame.first else None
-            if kind is None:
-                self._piece(frame, payload, at_ms, messages)
+            payload, mask = frame.payload, frame.mask
+            if mask:
+                payload = unmask(payload, mask)
+            kind = kinds.get(frame.head)
+            if kind is not None and frame.last and frame.first:
+                messages.append(WebSocketMessage(sender, kind, payload, at_ms))
                 continue
-            if strict and kind == "text" and not _is_text(payload):
-                self._refuse(CloseCode.INVALID_DATA, "A text message is not UTF-8")
+            self._piece(frame, payload, at_ms, messages)
+            if self._is_over():
                 break
-            messages.append(WebSocketMessage(sender, kind, payload, at_ms))
         return messages
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be understood."""
+        return self.violation is not None or self.close is not None
 
     def discard(self) -> None:
         """Forget the message that is under way."""
