@@ -18,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks._programs import BenchmarkError, pinned
+from benchmarks._programs import BenchmarkError, Program, pinned
 from benchmarks._websocket_traffic import CHUNK, CLOSE, MASKED_CLOSE, Stream, connect
 
 _PATIENCE = 30.0  # seconds without an answer
@@ -42,20 +42,23 @@ class Plan:
 
 @dataclass(frozen=True)
 class Found:
-    """Messages a second there and back (or there, with ``count``); µs that a batch or a single message in
-    flight takes, else 0; all messages that were sent, the warm-up's among them."""
+    """Messages a second there and back (or there, with ``count``); µs that a batch or a single
+    message in flight takes, else 0; all messages that were sent, the warm-up's among them."""
 
     rate: float
     p50: float
     p99: float
     messages: int
+    cpu: float  # µs of processor time for each, of the program, without its warm-up
 
 
-def run(port: int, plan: Plan, seconds: float, folder: Path) -> Found:
-    """Put a load on the program at ``port``. Raises BenchmarkError."""
+def run(program: Program, plan: Plan, seconds: float, folder: Path) -> Found:
+    """Put a load on ``program``, which runs. Raises BenchmarkError."""
     command = [sys.executable, "-m", "benchmarks._websocket_load"]
     root = Path(__file__).resolve().parent.parent
-    order = json.dumps({"port": port, "plan": asdict(plan), "seconds": seconds})
+    order = json.dumps(
+        {"port": program.port, "pid": program.pid, "plan": asdict(plan), "seconds": seconds}
+    )
     with (folder / "load.log").open("w+") as log:
         done = subprocess.run(
             pinned([*command, order], load=True),
@@ -130,7 +133,13 @@ class _Connection:
         self.client.close()
 
 
-def _echo(port: int, plan: Plan, seconds: float) -> Found:
+def _used(pid: int) -> float:
+    """Return the processor time of a process in µs: its clock is what clock_getcpuclockid(3)
+    returns, and exact where /proc counts in steps of 10 ms."""
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1000
+
+
+def _echo(port: int, pid: int, plan: Plan, seconds: float) -> Found:
     sent, answered = Stream(plan.size, masked=True), Stream(plan.size, masked=False)
     connections = [_Connection(port, plan, sent, answered) for _ in range(plan.connections)]
     events = select.epoll()
@@ -142,7 +151,7 @@ def _echo(port: int, plan: Plan, seconds: float) -> Found:
     end = begin + seconds
     total = before = 0
     took: list[float] = []
-    last, began, counted = end, begin, 0
+    last, began, counted, used = end, begin, 0, 0.0
     for each in connections:
         each.send(plan.flight)
     now, measuring = time.perf_counter(), False
@@ -159,7 +168,7 @@ def _echo(port: int, plan: Plan, seconds: float) -> Found:
                 if again:
                     now = time.perf_counter()
                     if not measuring and now >= begin:
-                        measuring, before, began = True, total, now
+                        measuring, before, began, used = True, total, now, _used(pid)
                     if now < end or len(took) < _LEAST:
                         if measuring:
                             took.append(now - connection.began)
@@ -172,23 +181,26 @@ def _echo(port: int, plan: Plan, seconds: float) -> Found:
                 out = select.EPOLLOUT if connection.due else 0
                 events.modify(descriptor, select.EPOLLIN | out)
         now = time.perf_counter()
+    used = (_used(pid) - used) / (total - before)
     for each in connections:
         each.close()
     clear = plan.batch or plan.flight == 1  # otherwise nobody knows when a message was sent
     percentiles = _percentiles(took) if clear else (0.0, 0.0)
-    return Found((counted - before) / (last - began), *percentiles, total)
+    return Found((counted - before) / (last - began), *percentiles, total, used)
 
 
 def _percentiles(took: list[float]) -> tuple[float, float]:
     return statistics.median(took) * 1e6, statistics.quantiles(took, n=100)[98] * 1e6
 
 
-def _talk(port: int, plan: Plan) -> Found:
+def _talk(port: int, pid: int, plan: Plan) -> Found:
     stream = Stream(plan.size, masked=False)
     first = plan.count // 100 + 1
     listen(port, plan.size, first)  # from here on the program is warm, its cassette read
+    before = _used(pid)
     took = listen(port, plan.size, plan.count, stream)
-    return Found(plan.count / took, 0.0, 0.0, first + plan.count)
+    used = (_used(pid) - before) / plan.count
+    return Found(plan.count / took, 0.0, 0.0, first + plan.count, used)
 
 
 def listen(port: int, size: int, count: int, stream: Stream | None = None) -> float:
@@ -228,9 +240,10 @@ def main(order: str) -> None:
     told = json.loads(order)
     plan = Plan(**told["plan"])
     try:
-        found = (
-            _talk(told["port"], plan) if plan.count else _echo(told["port"], plan, told["seconds"])
-        )
+        if plan.count:
+            found = _talk(told["port"], told["pid"], plan)
+        else:
+            found = _echo(told["port"], told["pid"], plan, told["seconds"])
     except OSError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     print(json.dumps(asdict(found)))

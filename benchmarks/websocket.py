@@ -54,7 +54,6 @@ class Row:
     program: str
     found: list[Found] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)  # cores that the program used
-    each: list[float] = field(default_factory=list)  # µs of processor time for a message
     foreign: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -104,11 +103,11 @@ def measure(row: Row, stage: Stage, seconds: float) -> None:
     try:
         if row.program == DIRECT:
             with Watch(stage.origin) as watch:
-                found, used = _load(stage.origin, row.plan, seconds, stage.folder)
+                found = _websocket_load.run(stage.origin, row.plan, seconds, stage.folder)
         else:
             program, name = stage.start(row.program)
             with program, Watch(program, stage.origin) as watch:
-                found, used = _load(program, row.plan, seconds, stage.folder)
+                found = _websocket_load.run(program, row.plan, seconds, stage.folder)
             if row.program == RECORD:
                 _check_recording(stage.folder, name, found, row.plan)
     except BenchmarkError as error:
@@ -116,15 +115,7 @@ def measure(row: Row, stage: Stage, seconds: float) -> None:
         return
     row.found.append(found)
     row.cpu.append(watch.used)
-    row.each.append(used / found.messages * 1e6)
     row.foreign.append(watch.foreign)
-
-
-def _load(program: Program, plan: Plan, seconds: float, folder: Path) -> tuple[Found, float]:
-    """Return what was found, and the processor time that it took the program in seconds."""
-    before = program.cpu_seconds()
-    found = _websocket_load.run(program.port, plan, seconds, folder)
-    return found, program.cpu_seconds() - before
 
 
 def _check_recording(folder: Path, name: str, found: Found, plan: Plan) -> None:
@@ -171,7 +162,7 @@ def _origin(folder: Path) -> Program:
 def _record_talk(stage: Stage, plan: Plan) -> None:
     reverse = ["--reverse", f"http://127.0.0.1:{stage.origin.port}"]
     with _programs.magneto("talk", ["record", "talk", *reverse], stage.folder) as program:
-        _websocket_load.run(program.port, plan, 0, stage.folder)
+        _websocket_load.run(program, plan, 0, stage.folder)
 
 
 def ratio(row: Row, rows: Sequence[Row], beside: str) -> float | None:
@@ -329,7 +320,7 @@ def _figure(row: Row, rows: Sequence[Row]) -> dict[str, object]:
         "p50_us": statistics.median(found.p50 for found in row.found),
         "p99_us": statistics.median(found.p99 for found in row.found),
         "cpu": statistics.median(row.cpu),
-        "cpu_us_each": statistics.median(row.each),
+        "cpu_us_each": statistics.median(found.cpu for found in row.found),
         "foreign": statistics.median(row.foreign),
         "rounds": [found.rate for found in row.found],
         "of_nginx": ratio(row, rows, NGINX),

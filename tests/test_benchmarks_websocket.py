@@ -44,7 +44,7 @@ def row(
 ) -> websocket.Row:
     """Return the row of ``program`` with a round for each of ``rates``."""
     found = next(r for r in websocket.rows() if (r.work, r.program) == (work, program))
-    found.found = [Found(rate, p50, p50, 1_000) for rate in rates]
+    found.found = [Found(rate, p50, p50, 1_000, 10.0) for rate in rates]
     found.foreign = [foreign] * len(rates)
     return found
 
