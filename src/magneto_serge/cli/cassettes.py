@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import click
@@ -202,13 +203,22 @@ def _show_one(number: int, interaction: Interaction, *, as_json: bool, reveal: b
     if as_json:
         print_json(as_value(number, interaction, reveal=reveal))
     elif has_colour(sys.stdout):
-        _draw(list(lines(number, interaction, reveal=reveal)))
+        width = get_terminal_size().columns
+        _draw(list(lines(number, interaction, reveal=reveal, width=width)))
     else:
         for line in lines(number, interaction, reveal=reveal):
             click.echo(line.text)
 
 
-_STYLES = {"start": "bold", "field": "cyan", "note": "dim", "failure": "bold red", "body": ""}
+_STYLES = {
+    "start": "bold",
+    "field": "cyan",
+    "note": "dim",
+    "failure": "bold red",
+    "body": "",
+    "client": "green",
+    "server": "blue",
+}
 
 
 def _draw(transcript: list[Line]) -> None:

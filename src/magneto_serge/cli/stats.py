@@ -58,6 +58,7 @@ class Measured(NamedTuple):
     started: float
     first_byte_ms: float | None
     total_ms: float
+    messages: int | None
 
     @classmethod
     def of(cls, interaction: Interaction) -> Measured:
@@ -75,6 +76,7 @@ class Measured(NamedTuple):
             interaction.started,
             interaction.first_byte_ms,
             interaction.total_ms,
+            None if interaction.websocket is None else len(interaction.websocket.messages),
         )
 
 
@@ -106,6 +108,7 @@ class Stats(msgspec.Struct, frozen=True):
     response_bodies: Spread | None
     first_byte_ms: Spread | None
     total_ms: Spread | None
+    websocket_messages: Spread | None
 
 
 @click.command(
@@ -149,6 +152,7 @@ def measure(name: str, path: str, size: int, found: Sequence[Measured]) -> Stats
         Spread.of(each.received for each in answered),
         Spread.of(each.first_byte_ms for each in found if each.first_byte_ms is not None),
         Spread.of(each.total_ms for each in found),
+        Spread.of(each.messages for each in found if each.messages is not None),
     )
 
 
@@ -219,6 +223,7 @@ def _print_spreads(figures: Stats) -> None:
         *_spread("response bodies", figures.response_bodies, in_bytes=True),
         *_spread("ms to the first byte", figures.first_byte_ms, in_bytes=False),
         *_spread("ms in all", figures.total_ms, in_bytes=False),
+        *_spread("messages of a WebSocket", figures.websocket_messages, in_bytes=False),
     ]
     titles = ("TOTAL", "LEAST", "MEDIAN", "95%", "MOST")
     click.echo()

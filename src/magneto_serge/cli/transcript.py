@@ -16,6 +16,7 @@ import msgspec
 from magneto_serge.messages import Body, Headers, Interaction, Request, Response, body_size
 from magneto_serge.replay.masking import mask_field, mask_query
 
+from . import timeline
 from .bodies import shown_body
 from .units import count, milliseconds
 
@@ -30,7 +31,8 @@ def escape_controls(text: str) -> str:
 
 
 class Line(NamedTuple):
-    """A line (or several) to print; ``role`` is start, field, body, json, note or failure."""
+    """A line (or several) to print; ``role`` is start, field, body, json, note, failure, or in a
+    conversation client or server."""
 
     role: str
     text: str
@@ -43,8 +45,10 @@ def iso_time(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def lines(number: int, interaction: Interaction, *, reveal: bool) -> Iterator[Line]:
-    """Yield the transcript of interaction ``number``."""
+def lines(
+    number: int, interaction: Interaction, *, reveal: bool, width: int = timeline.WIDTH
+) -> Iterator[Line]:
+    """Yield the transcript of interaction ``number``; ``width``: of the screen, in characters."""
     request, response = interaction.request, interaction.response
     yield Line("note", f"#{number}  {_circumstances(interaction)}")
     yield Line("note", shown_url(request, reveal=reveal))
@@ -57,6 +61,9 @@ def lines(number: int, interaction: Interaction, *, reveal: bool) -> Iterator[Li
         pieces = count(len(interaction.chunks), "piece")
         span = interaction.chunks[-1][1] - interaction.chunks[0][1]
         yield Line("note", f"The body arrived in {pieces} over {milliseconds(span)} ms.")
+    if interaction.websocket is not None:
+        shown = timeline.timeline(interaction.websocket, reveal=reveal, width=width)
+        yield from (Line(*each) for each in shown)
     if (failure := interaction.failure) is not None:
         yield Line("failure", f"failed ({failure.kind}): {escape_controls(failure.detail)}")
 
@@ -127,6 +134,9 @@ def as_value(number: int, interaction: Interaction, *, reveal: bool) -> dict[str
         ],
         "response": None if response is None else _response_value(response, reveal=reveal),
         "chunks": interaction.chunks,
+        "websocket": None
+        if interaction.websocket is None
+        else timeline.as_value(interaction.websocket, reveal=reveal),
         "failure": None if failure is None else {"kind": failure.kind, "detail": failure.detail},
     }
 

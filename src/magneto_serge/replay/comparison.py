@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from magneto_serge.messages import Headers, Interaction, Request, Response
 from magneto_serge.replay.body_comparison import BodyRules, body_differences
+from magneto_serge.replay.conversation_comparison import conversation_differences
 from magneto_serge.replay.json_comparison import Difference
 from magneto_serge.replay.json_paths import Without
 from magneto_serge.replay.masking import mask_field
@@ -77,6 +78,7 @@ class Comparison:
             yield from self._messages("response", a.response, b.response)
         else:
             yield from _texts("response", _response(a), _response(b))
+        yield from conversation_differences(a.websocket, b.websocket, self._bodies)
         yield from _texts("failure", _failure(a), _failure(b))
 
     def _messages(

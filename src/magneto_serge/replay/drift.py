@@ -27,7 +27,6 @@ import msgspec
 from msgspec import Raw
 
 from magneto_serge.messages import (
-    Conversation,
     FailureKind,
     Headers,
     Interaction,
@@ -36,7 +35,8 @@ from magneto_serge.messages import (
 )
 from magneto_serge.replay.body_comparison import BodyRules, body_differences
 from magneto_serge.replay.comparison import field_names, field_values
-from magneto_serge.replay.json_comparison import Difference, json_differences
+from magneto_serge.replay.conversation_comparison import conversation_differences
+from magneto_serge.replay.json_comparison import Difference
 from magneto_serge.replay.misses import masked_url
 
 if TYPE_CHECKING:
@@ -185,7 +185,9 @@ def differences(
         if failures[0] == failures[1] and not cut_short:
             yield from body_differences("response.body", was, now, rules.bodies)
             yield from _trailers(was, now, rules)
-            yield from _conversations(recorded.websocket, live.websocket, rules.bodies)
+            yield from conversation_differences(
+                recorded.websocket, live.websocket, rules.bodies, senders={"server": "websocket"}
+            )
     if not cut_short:  # nobody knows how the rest of it would have gone
         yield from _unequal("failure", *failures)
 
@@ -276,58 +278,6 @@ def _media_type(value: str) -> str:
         if name and name != "boundary":
             meant.append(f"{name}={text.lower() if name == 'charset' else text}")
     return ";".join(meant)
-
-
-# --- conversations ------------------------------------------------------------------------------
-
-
-def _conversations(
-    was: Conversation | None, now: Conversation | None, rules: BodyRules
-) -> Iterator[Difference]:
-    """Compare what the server said over a WebSocket, message by message, and how it ended."""
-    if was is None or now is None:
-        return
-    found = json_differences(
-        "websocket",
-        _said(was),
-        _said(now),
-        reveal=rules.reveal,
-        without=rules.without,
-        shape_only=rules.shape_only,
-    )
-    yield from found or ()
-    codes = (str(each.close.code) if each.close is not None else None for each in (was, now))
-    yield from _unequal("websocket.close", *codes)
-
-
-def _said(conversation: Conversation) -> bytes:
-    said: list[object] = []
-    for message in conversation.messages:
-        if message.sender != "server" or message.kind not in ("text", "binary"):
-            continue
-        data = message.data
-        if not isinstance(data, bytes) or message.kind == "binary":
-            said.append({"binary": _digest(data)})
-        elif data[:1] in (b"{", b"[") and (raw := _json(data)) is not None:
-            said.append(raw)
-        else:
-            said.append(data.decode(errors="replace"))
-    return msgspec.json.encode(said)
-
-
-def _json(data: bytes) -> Raw | None:
-    try:
-        return Raw(msgspec.json.format(data, indent=-1))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _digest(data: object) -> str:
-    import hashlib
-
-    if isinstance(data, bytes):
-        return hashlib.sha256(data).hexdigest()
-    return str(getattr(data, "sha256", ""))
 
 
 _LONGEST = 120  # characters of a value that are shown on a line
