@@ -309,6 +309,22 @@ def test_half_closed_connection(who: str, stage: Stage) -> None:
     assert stage.how_it_ended() == (1000, "end", who)
 
 
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_stopping_with_a_half_closed_connection(who: str, stage: Stage) -> None:
+    """A proxy that stops says goodbye where somebody can still hear it, and only there."""
+    stage.proxy.use("tape", "record")
+    pair = stage.open()
+    ends = [pair.client, pair.server]
+    one, two = ends if who == "client" else ends[::-1]
+    one.send(frame(TEXT, b"last", masked=who == "client"))
+    one.socket.shutdown(socket.SHUT_WR)
+    assert two.stream.to_end()
+    stage.proxy.stop()
+    head, payload = read_frame(one.stream)
+    assert (head, payload[:2]) == (0x88, (1001).to_bytes(2, "big"))
+    pair.end()
+
+
 def test_replay_of_half_a_frame(stage: Stage) -> None:
     """A client that goes away inside a frame, or half-closes, costs nobody else anything."""
     with stage.recorded() as pair:

@@ -121,6 +121,7 @@ def test_a_client_that_closes() -> None:
         (close(999, mask=True), 1002),
         (frame(b"x" * 101, mask=True), 1009),
     ],
+    ids=["not masked", "opcode", "not UTF-8", "close code", "too big"],
 )
 def test_mistakes_of_the_client(sent: bytes, code: int) -> None:
     """What an endpoint has to refuse is refused, with the close code for it."""
