@@ -29,7 +29,7 @@ def test_two_sides() -> None:
         "       1.5  hello                 ──▶",
         "        20                        ◀── hello yourself",
         "        21                        ◀── [ping]",
-        "      30.2  (closes with 1000: b… ──▶",
+        "        30  (closes with 1000: b… ──▶",
     ]
     assert [role for role, _ in timeline(TALK, reveal=False)][2:] == [
         "client",
