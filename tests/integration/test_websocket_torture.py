@@ -139,6 +139,20 @@ def test_every_shape(shape: Shape, cut: bool, stage: Stage) -> None:
     assert stage.proxy.misses == []
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_shape_past_a_hook(shape: Shape, stage: Stage) -> None:
+    """What a hook leaves as it is reaches the other end as it was meant, control frames at once."""
+    stage.proxy.on_message(lambda request, message: message)
+    told = meaning(shape)
+    with stage.recorded() as pair:
+        pair.client.send(written(shape, masked=True) + close(1000, "bye"))
+        assert list(messages(pair.server.stream)) == told
+        pair.server.send(written(shape, masked=False) + close(1000, "bye", masked=False))
+        assert list(messages(pair.client.stream)) == told
+    assert stage.said() == [(who, *each) for who in ("client", "server") for each in told]
+    assert stage.how_it_ended() == (1000, "bye", "client")
+
+
 @pytest.mark.parametrize("size", [0, 125, 126, 127, 65_535, 65_536, 16 * 1024 * 1024])
 def test_every_size(size: int, stage: Stage) -> None:
     """Lengths around each of their forms, and messages that do not fit into memory limits."""

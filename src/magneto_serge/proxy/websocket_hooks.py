@@ -78,6 +78,8 @@ class HookedSide(WebSocketSide):
                 self.mind_the_disk(self.listener.sink)
             deflater = self._deflater if shown.compressed else None
             self._write(message_frames(shown.kind, _whole(shown.data), shown.fragments, deflater))
+        if message.kind in ("ping", "pong"):
+            return  # the message that it came in the middle of is still being collected
         for spool in self._spools:
             spool.discard()
         self._spools.clear()
