@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from magneto_serge.messages import (
     NO_HEADERS,
+    Conversation,
     Failure,
     FailureKind,
     Headers,
     Interaction,
     Request,
     Response,
+    WebSocketClose,
+    WebSocketMessage,
 )
 from magneto_serge.storage.body_rules import BodyRules
 from magneto_serge.storage.json_format import read
@@ -135,6 +138,36 @@ def _pieces(draw: st.DrawFn, size: int) -> tuple[tuple[int, float], ...]:
     cuts = sorted(draw(st.sets(st.integers(1, max(1, size - 1)), max_size=4)) | {size})
     sizes = [end - start for start, end in zip([0, *cuts], cuts, strict=False)]
     return tuple((piece, draw(milliseconds)) for piece in sizes)
+
+
+messages = st.builds(
+    WebSocketMessage,
+    st.sampled_from(["client", "server"]),
+    st.sampled_from(["text", "binary", "ping", "pong"]),
+    bodies,
+    milliseconds,
+    st.just(()) | st.lists(st.integers(0, 2**40), min_size=2, max_size=4).map(tuple),
+    st.booleans(),
+)
+closes = st.builds(
+    WebSocketClose,
+    st.integers(0, 65535),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.sampled_from(["client", "server"]),
+    milliseconds,
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> Interaction:
+    """Return any WebSocket that can be recorded."""
+    interaction = draw(interactions())
+    interaction.response = draw(responses)
+    interaction.failure = None
+    interaction.chunks = ()
+    said = tuple(draw(st.lists(messages, max_size=4)))
+    interaction.websocket = Conversation(said, draw(st.none() | closes))
+    return interaction
 
 
 @st.composite

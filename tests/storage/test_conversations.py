@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from magneto_serge.messages import Conversation, Interaction, WebSocketMessage
 from magneto_serge.storage.cassette import Cassette
@@ -14,7 +17,7 @@ from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.recover import recover
 from magneto_serge.storage.store import CassetteStore
 
-from .interactions import exchange
+from .interactions import conversations, exchange
 from .talk import CLOSED, bytes_of, end, frames, handshake, say, talk, texts
 from .test_recorder import drained
 
@@ -252,3 +255,13 @@ def test_what_cannot_be_inflated(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         recorder.finish(replace=True)
     assert "nothing more that the server says is recorded" in caplog.text
     assert texts(loaded(store)[0]) == [("client", "still heard")]
+
+
+@settings(max_examples=40)
+@given(st.lists(conversations(), max_size=3))
+def test_every_conversation_in_a_container(recorded: list[Interaction]) -> None:
+    """Whatever was said is the same when it is read from a binary cassette."""
+    with TemporaryDirectory() as folder:
+        store = CassetteStore(Path(folder), format="msgpack")
+        store.save("tape", recorded)
+        assert loaded(store) == recorded

@@ -6,12 +6,14 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Conversation, Interaction, WebSocketClose, WebSocketMessage
 
-from .interactions import dump, load
+from .interactions import conversations, dump, load
 from .talk import handshake
+from .test_schema import VALIDATOR
 
 
 def said(
@@ -123,3 +125,13 @@ def test_mistakes_by_hand(change: dict[str, object], message: str) -> None:
     ]
     with pytest.raises(CassetteError, match=message):
         load(json.dumps(document).encode())
+
+
+@settings(max_examples=60)
+@given(conversations())
+def test_every_conversation(recorded: Interaction) -> None:
+    """Whatever was said is the same when it is read, and valid under the schema."""
+    text = dump(recorded)
+    (read,) = load(text)
+    assert read == recorded
+    VALIDATOR.validate(json.loads(text))

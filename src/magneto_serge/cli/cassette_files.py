@@ -199,4 +199,7 @@ class CassetteFiles:
 
 def _refers(interaction: Interaction) -> bool:
     messages = (interaction.request, interaction.response, *interaction.informational)
-    return any(each is not None and isinstance(each.body, FileBody) for each in messages)
+    if any(each is not None and isinstance(each.body, FileBody) for each in messages):
+        return True
+    said = () if interaction.websocket is None else interaction.websocket.messages
+    return any(isinstance(each.data, FileBody) for each in said)

@@ -1,7 +1,7 @@
 """A WebSocket conversation for a person: two sides, the client's on the left, time going down.
 
-Each message is a line, cut to its side of the screen; ``--json`` has all of it. Secrets in JSON are hidden unless they are to be revealed, control characters shown and not
-obeyed.
+Each message is a line, cut to its side of the screen; ``--json`` has all of it. Secrets in JSON are
+hidden unless they are to be revealed, control characters shown and not obeyed.
 """
 
 from __future__ import annotations
