@@ -31,6 +31,7 @@ from magneto_serge.messages import (
 
 from .frames import FRAME
 
+_HEADER = bytes(FRAME.size)
 LOG = "conversations"  # its name among the side files of a recording
 
 
@@ -67,7 +68,6 @@ class ConversationLog:
         self._descriptor = -1
         self._size = 0
         self._waiting = bytearray()
-        self._payload = bytearray()
         self._encode_into = msgspec.msgpack.Encoder(enc_hook=self._plain).encode_into
 
     def opened(self, number: int, interaction: Interaction) -> None:
@@ -92,12 +92,18 @@ class ConversationLog:
         return len(self._waiting)
 
     def _add(self, value: _Opening | _Said | _Ended) -> int:
-        payload = self._payload
-        self._encode_into(value, payload)
-        offset = self._size + len(self._waiting)
-        self._waiting += FRAME.pack(len(payload), zlib.crc32(payload))
-        self._waiting += payload
-        return offset
+        waiting = self._waiting
+        start = len(waiting)
+        waiting += _HEADER
+        try:
+            self._encode_into(value, waiting, start + FRAME.size)
+        except BaseException:
+            del waiting[start:]
+            raise
+        with memoryview(waiting) as view, view[start + FRAME.size :] as payload:
+            checksum = zlib.crc32(payload)
+        FRAME.pack_into(waiting, start, len(waiting) - start - FRAME.size, checksum)
+        return self._size + start
 
     def flush(self) -> None:
         """Write what waits."""
