@@ -31,8 +31,9 @@ class Project:
         self._environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTEST_", "MAGNETO_"))
-        } | {"MAGNETO_DATA_DIR": str(data_dir), "PYTHONDONTWRITEBYTECODE": "1"}
+            # Compiled modules are kept: pytest compiles a plugin's whole package in its own way.
+            if not name.startswith(("PYTEST_", "MAGNETO_")) and name != "PYTHONDONTWRITEBYTECODE"
+        } | {"MAGNETO_DATA_DIR": str(data_dir)}
 
     def write(self, **files: str) -> None:
         """Write modules: ``write(test_x=SOURCE)``."""
