@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from magneto_serge.cli.main import cli
-from magneto_serge.messages import Failure, FailureKind, Interaction, Request, Response
+from magneto_serge.messages import (
+    Conversation,
+    Failure,
+    FailureKind,
+    Interaction,
+    Request,
+    Response,
+    WebSocketMessage,
+)
 
 from .recorded import exchange, invoke, load, record
 from .terminal import Terminal
@@ -41,6 +49,19 @@ def github(here: Path) -> Path:
     )
 
 
+def test_a_message_of_a_websocket() -> None:
+    """One message, whatever kind it is; what is none is said."""
+    opened = Interaction(
+        Request("GET", "ws", "a.example", 80, "/"),
+        Response(101),
+        websocket=Conversation([WebSocketMessage("client", "binary", b"\xff\x00")]),
+    )
+    record("chat", opened, exchange())
+    assert invoke("extract", "chat", "1", "--message", "1").stdout_bytes == b"\xff\x00"
+    assert "has 1 messages" in invoke("extract", "chat", "1", "--message", "2").stderr
+    assert "it is HTTP" in invoke("extract", "chat", "2", "--message", "1").stderr
+
+
 @pytest.mark.usefixtures("github")
 def test_a_body_comes_out_as_its_content() -> None:
     """Byte for byte, on stdout or in a file."""
@@ -69,7 +90,7 @@ def test_a_side_file_comes_out_too() -> None:
         (("4", "--body"), "has interactions 1 to 3: there is no number 4"),
         (("0", "--body"), "there is no number 0"),
         (("3", "--body"), "interaction 3 has no response: it failed (dns)"),
-        (("1",), "Say which: --body or --request-body."),
+        (("1",), "Say which: --body, --request-body or --message M."),
         (("1", "--body", "--request-body"), "Say which"),
         (("1", "--body", "-o", "no/such/folder"), "cannot write no/such/folder"),
     ],

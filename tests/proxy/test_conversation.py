@@ -12,6 +12,7 @@ from magneto_serge.messages import FileBody, Headers, Interaction, WebSocketClos
 from magneto_serge.replay.conversation import Conversing
 from magneto_serge.replay.hooks import Hooks
 from magneto_serge.replay.shaping import Shaping
+from magneto_serge.replay.templates import Templates
 from magneto_serge.replay.timing import pace_of
 
 from .frames import URL, close, frame, handshake, recorded, replaying, text
@@ -294,3 +295,24 @@ def test_stopping() -> None:
     client.take()
     client.get_protocol().close_when_idle()
     assert client.take()[2:4] == (1001).to_bytes(2, "big")
+
+
+def test_templates_answer_what_was_said() -> None:
+    """A template's texts are rendered when they are due; a mistake in one is 1011."""
+    talk = recorded(
+        they("text", b"1"),
+        we("text", b"{{ message.text }}!"),
+        they("text", b"2"),
+        we("text", b"{{ 1/0 }}"),
+    )
+    talk.template = True
+    stage = replaying(talk)
+    stage.session.conversing = Conversing("lenient")
+    templates = Templates(environ={}, allowed=(), seed=None, clock=lambda: 0.0, timer=lambda: 0.0)
+    stage.session.shaping = Shaping(Hooks(), templates=templates)
+    client = opened(stage)
+    assert body(client) == b""
+    client.send(text("hello"))
+    assert client.take() == frame(b"hello!")
+    client.send(text("again"))
+    assert client.take()[2:4] == (1011).to_bytes(2, "big")

@@ -17,7 +17,14 @@ import pytest
 pytest.importorskip("jinja2")
 
 from magneto_serge.errors import CassetteError, ConfigError
-from magneto_serge.messages import FileBody, Headers, Interaction, Request, Response
+from magneto_serge.messages import (
+    FileBody,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    WebSocketMessage,
+)
 from magneto_serge.replay import templates as module
 from magneto_serge.replay.templates import Templates, register_template_helper
 
@@ -262,3 +269,47 @@ def test_jinja_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "magneto_serge.replay.sandbox", None)
     with pytest.raises(ConfigError, match=re.escape("pip install 'magneto-serge[templates]'")):
         templates()
+
+
+def said(source: str, kind: str = "text") -> WebSocketMessage:
+    """Return a message of the server."""
+    return WebSocketMessage("server", kind, source.encode(), 5.0, (3, 4))
+
+
+def test_messages_of_a_websocket() -> None:
+    """A text with blanks is rendered for what the client has said last; anything else stays."""
+    talk, request = marked(started=10.0), Request("GET", "ws", "h.test", 80, "/chat?room=7")
+    source = said('{"id": {{ message.json.id }}, "room": "{{ request.query.room }}"}')
+    rendering = templates()
+    told = rendering.message(source, talk, (1, 0), request, b'{"id": 3}')
+    assert told.data == b'{"id": 3, "room": "7"}'
+    assert told.fragments == ()
+    again = rendering.message(source, talk, (1, 1), request, b'{"id": 4}')
+    assert again.data == b'{"id": 4, "room": "7"}'
+    for other in (said("plain"), said("{{ 1 }}", "binary")):
+        assert rendering.message(other, talk, (1, 0), request, b"") is other
+    echo = said("{{ message.text }}!")
+    assert rendering.message(echo, talk, (1, 0), request, b"hi").data == b"hi!"
+
+
+def test_messages_with_a_seed() -> None:
+    """With a seed a message is the same in each run, and its moment the recorded one."""
+    talk, request = marked(started=10.0), Request("GET", "ws", "h.test", 80, "/")
+    one, two = (
+        templates(seed=1).message(
+            said("{{ uuid() }} {{ now('unix_ms') }}"), talk, (1, 0), request, b""
+        )
+        for _ in range(2)
+    )
+    assert one.data == two.data
+    assert isinstance(one.data, bytes)
+    assert one.data.endswith(b" 10005")
+
+
+def test_mistakes_in_messages() -> None:
+    """A mistake is located: the interaction, and which message of the server."""
+    talk, request = marked(), Request("GET", "ws", "h.test", 80, "/")
+    with pytest.raises(CassetteError, match=r"interaction 2, messages, the server's 3\., line 1"):
+        templates().message(said("{{ nonsense( }}"), talk, (2, 2), request, b"")
+    with pytest.raises(CassetteError, match="interaction 2, messages"):
+        templates().message(said("{{ message.json.id }}"), talk, (2, 0), request, b"no json")

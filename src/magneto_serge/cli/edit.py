@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -69,12 +70,14 @@ def _coding(headers: Headers) -> CodingName | None:
 Examples:
   magneto extract github 1 --body | jq .
   magneto extract github 1 --body -o zen.json
-  magneto extract github 2 --request-body""",
+  magneto extract github 2 --request-body
+  magneto extract chat 1 --message 3""",
 )
 @click.argument("name")
 @click.argument("number", metavar="N", type=int)
 @click.option("--body", is_flag=True, help="The body of the response.")
 @click.option("--request-body", is_flag=True, help="The body of the request.")
+@click.option("--message", metavar="M", type=int, help="The M-th message of a WebSocket.")
 @click.option("--raw", is_flag=True, help="The bytes as received, compressed ones too.")
 @click.option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout.")
 @folder_option
@@ -86,24 +89,37 @@ def extract(
     number: int,
     body: bool,
     request_body: bool,
+    message: int | None,
     raw: bool,
     output: str | None,
     cassette_dir: str | None,
 ) -> None:
-    """Write a body to a file or to stdout, as its content is.
+    """Write a body, or a message, to a file or to stdout, as its content is.
 
     Secrets in it are not masked.
     """
-    if body == request_body:
-        ctx.fail("Say which: --body or --request-body.")
+    if [body, request_body, message is not None].count(True) != 1:
+        ctx.fail("Say which: --body, --request-body or --message M.")
     interaction = _chosen(CassetteFiles(cassette_dir).read(name), name, number)
-    message = interaction.request if request_body else _response(interaction, number)
-    content = message.body if raw else _content(message)
+    if message is not None:
+        content = _said(interaction, number, message)
+    else:
+        bearer = interaction.request if request_body else _response(interaction, number)
+        content = bearer.body if raw else _content(bearer)
     if output is None:
         _check_terminal(content)
         _copy(content, sys.stdout.buffer)
     else:
         _save(content, Path(output))
+
+
+def _said(interaction: Interaction, number: int, wanted: int) -> Body:
+    """Return the payload of a message, counted from 1; raises ConfigError where there is none."""
+    said = () if interaction.websocket is None else interaction.websocket.messages
+    if not 1 <= wanted <= len(said):
+        count = f"{len(said)} messages" if interaction.websocket else "no messages: it is HTTP"
+        raise ConfigError(f"interaction {number} has {count}; --message {wanted} is not one.")
+    return next(islice(said, wanted - 1, None)).data
 
 
 def _content(message: Request | Response) -> Body:

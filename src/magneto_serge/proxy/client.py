@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from magneto_serge.errors import ClientProtocolError
-from magneto_serge.messages import Failure, FieldLine, Headers, Interaction, Request
+from magneto_serge.messages import Failure, FieldLine, Headers, Request
 from magneto_serge.proxy import answers, refusals, websocket
 from magneto_serge.proxy.addressing import Addressing
 from magneto_serge.proxy.caught import CAUGHT_FIELD, CaughtClient
@@ -470,7 +470,7 @@ class ClientConnection(Patient):
             server.stats.replayed += 1
         pace, request = self._session.pace, self._request
         if head.upgrade and request and recording.interaction.websocket is not None:
-            self._play_conversation(recording.interaction, request)
+            self._play_conversation(recording, request)
             return
         if pace is not None and request and (latency := pace.latency_for(request)):
             began = self._asked if latency.from_head else server.loop.time()
@@ -484,9 +484,9 @@ class ClientConnection(Patient):
         elif encoded.close:
             self.transport.close()
 
-    def _play_conversation(self, interaction: Interaction, request: Request) -> None:
+    def _play_conversation(self, recording: Recording, request: Request) -> None:
         """Be the server of a recorded WebSocket from here on."""
-        player = play_conversation(self, self._session, interaction, request)
+        player = play_conversation(self, self._session, recording, request)
         if player is None:
             self._refuse(refusals.NO_HANDSHAKE)
             return

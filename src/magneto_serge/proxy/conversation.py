@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
+from magneto_serge.errors import CassetteError
 from magneto_serge.messages import (
     FileBody,
     Interaction,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from magneto_serge.proxy.server import ProxyServer
     from magneto_serge.replay.engine import Session
     from magneto_serge.replay.shaping import Shaping
+    from magneto_serge.replay.shelf import Recording
 
 log = logging.getLogger("magneto_serge.proxy")
 
@@ -182,7 +185,12 @@ class Player(asyncio.Protocol):
                 continue
             step = self._play.next(now)
             if isinstance(step, WebSocketMessage):
-                frames = self._frames(step)
+                try:
+                    frames = self._frames(step)
+                except CassetteError as error:
+                    log.error("%s", error)
+                    self._close(CloseCode.INTERNAL_ERROR, "A template cannot be rendered")
+                    break
                 pieces.append(frames)
                 size += len(frames)
                 if size < _WRITE and self._large is None:
@@ -305,9 +313,10 @@ def _file_pieces(body: FileBody) -> Iterator[bytes]:
 
 
 def play_conversation(
-    client: ClientConnection, session: Session, interaction: Interaction, request: Request
+    client: ClientConnection, session: Session, recording: Recording, request: Request
 ) -> Player | None:
     """Return the player of a recorded WebSocket; None where ``request`` is no handshake."""
+    interaction = recording.interaction
     again = None if interaction.response is None else answer(request.headers, interaction.response)
     if again is None:
         return None
@@ -326,10 +335,26 @@ def play_conversation(
         again.head,
         again.compression,
         missed=missed,
-        shape=None if shaping is None or not shaping.hooks.at_message else _shape(shaping, request),
+        shape=None if shaping is None else _shape(shaping, recording, request),
         user=client.user,
     )
 
 
-def _shape(shaping: Shaping, request: Request) -> Shape:
-    return lambda message: shaping.hooks.message(request, message)
+def _shape(shaping: Shaping, recording: Recording, request: Request) -> Shape | None:
+    """Return what templates and then hooks make of messages; None where there are neither."""
+    templates, hooks = shaping.templates, shaping.hooks
+    if templates is None or not recording.interaction.template:
+        return partial(hooks.message, request) if hooks.at_message else None
+    heard, said = b"", 0
+
+    def shape(message: WebSocketMessage) -> WebSocketMessage | None:
+        nonlocal heard, said
+        if message.sender == "server":
+            place = (recording.number, said)
+            message = templates.message(message, recording.interaction, place, request, heard)
+            said += 1
+        elif isinstance(message.data, bytes):
+            heard = message.data
+        return hooks.message(request, message)
+
+    return shape

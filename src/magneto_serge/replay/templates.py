@@ -23,7 +23,14 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from magneto_serge.errors import CassetteError, ConfigError
-from magneto_serge.messages import FileBody, Headers, Interaction, Request, Response
+from magneto_serge.messages import (
+    FileBody,
+    Headers,
+    Interaction,
+    Request,
+    Response,
+    WebSocketMessage,
+)
 from magneto_serge.replay.content import content_of
 
 if TYPE_CHECKING:
@@ -109,6 +116,21 @@ class RequestView:
         return msgspec.json.decode(content.data) if content.kind == "json" else None
 
 
+class MessageView:
+    """What a WebSocket client has said last, as a template sees it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.text = data.decode(errors="replace")
+
+    @property
+    def json(self) -> Any:
+        """The message as JSON; None where it is none."""
+        try:
+            return msgspec.json.decode(self.text)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+
+
 class Templates:
     """Renders the templates of one session.
 
@@ -139,6 +161,7 @@ class Templates:
         self._rng = Random()  # noqa: S311 - nothing here is a secret
         self._now = 0.0
         self._compiled: dict[int, _Compiled] = {}
+        self._messages: dict[str, Template] = {}
         names = {name: self._helper(function) for name, function in _helpers.items()}
         self._sandbox: Sandbox = Sandbox(
             timer, {"env": self._env, "now": self._moment, "uuid": self._uuid, **names}
@@ -180,6 +203,41 @@ class Templates:
             body = self._rendered(compiled.body, variables, number, "response.body").encode()
             fields = [line for line in fields if line[0].lower() != b"content-encoding"]
         return msgspec.structs.replace(response, headers=Headers(fields), body=body)
+
+    def message(
+        self,
+        said: WebSocketMessage,
+        interaction: Interaction,
+        place: tuple[int, int],
+        request: Request,
+        heard: bytes,
+    ) -> WebSocketMessage:
+        """Return a message of the server of a template, rendered where its text has blanks.
+
+        ``place``: the interaction's number, and how many messages of the server came before.
+        ``heard`` is the client's last, ``message`` to the template. Raises CassetteError.
+        """
+        if said.kind != "text" or isinstance(said.data, FileBody):
+            return said
+        text = said.data.decode(errors="replace")
+        if not _is_template(text):
+            return said
+        number, position = place
+        part = f"messages, the server's {position + 1}."
+        template = self._messages.get(text)
+        if template is None:
+            if len(self._messages) >= _COMPILED:
+                self._messages.clear()
+            template = self._template(text, f"the cassette: interaction {number}, {part}")
+            self._messages[text] = template
+        if self._seed is None:
+            self._now = self._clock()
+        else:
+            self._now = interaction.started + said.at_ms / 1000
+            self._rng = Random(f"{self._seed}:{number}:{position}")  # noqa: S311 - to be repeated
+        variables = {"request": RequestView(request), "message": MessageView(heard)}
+        data = self._rendered(template, variables, number, part).encode()
+        return msgspec.structs.replace(said, data=data, fragments=())
 
     # --- compiling -------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class CloseCode(IntEnum):
     INVALID_DATA = 1007
     POLICY_VIOLATION = 1008
     TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
 
 
 class Violation(NamedTuple):
