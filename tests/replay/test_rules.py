@@ -13,7 +13,7 @@ from magneto_serge.config import Settings
 from magneto_serge.config_matching import MatchRoute
 from magneto_serge.config_values import convert
 from magneto_serge.errors import ConfigError
-from magneto_serge.messages import Request
+from magneto_serge.messages import Headers, Request
 from magneto_serge.replay.matchers import register_matcher
 from magneto_serge.replay.matching import content_key, head_text
 from magneto_serge.replay.projections import CONTENT_PARTS, HEAD_PARTS, PRESETS
@@ -327,3 +327,20 @@ def test_no_request_is_too_odd(
     compiled = rules(match_on=parts, **(ignored if ignoring else {}))
     assert key(compiled, request) == key(compiled, asks(target, body, content_type))
     hash(key(compiled, request))
+
+
+@pytest.mark.parametrize("preset", ["strict", "default", "lenient", "path-only"])
+def test_a_websocket_stands_apart(preset: str) -> None:
+    """Whatever is compared, a request that opens a WebSocket is not one that does not."""
+    rules = compile_rules(Settings(match_on=(preset,)))
+    opening, plain = (Request("GET", scheme, "a.example", 80, "/") for scheme in ("ws", "http"))
+    assert rules.head(opening) != rules.head(plain)
+
+
+def test_the_key_of_a_handshake_is_never_compared() -> None:
+    """It is new for each connection (RFC 6455 §4.1)."""
+    rules = compile_rules(Settings(match_on=("strict",)))
+    one, two = (
+        Request("GET", "ws", "h", 80, "/", Headers.of(("Sec-WebSocket-Key", key))) for key in "ab"
+    )
+    assert rules.head(one) == rules.head(two)

@@ -6,7 +6,8 @@ JSON and is not compares as bytes.
 
 ``strict`` compares everything that a client decides; ``lenient`` what names a resource, so that
 neither a port chosen by the system nor a changed body matters; ``path-only`` the path. Under every
-one a HEAD request stands apart: what answers another method has content, which it may not get.
+one a HEAD request stands apart: what answers another method has content, which it may not get; and
+so does a WebSocket's handshake.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ _NEVER_COMPARED = frozenset(
         b"keep-alive",
         b"proxy-authorization",
         b"proxy-connection",
+        b"sec-websocket-key",
         b"te",
         b"trailer",
         b"transfer-encoding",

@@ -39,6 +39,7 @@ from magneto_serge.replay.projections import (
 )
 
 _FIELD = re.compile(r"headers:([!#$%&'*+.^_`|~0-9A-Za-z-]+)")  # RFC 9110 §5.6.2: token
+_WEBSOCKET = ("ws", "wss")
 _DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(MATCH_OPTIONS, ()),
     "match_on": PRESETS["default"],
@@ -114,7 +115,7 @@ class Comparison:
             else:
                 found.append(getattr(where, part))
         found += [field_key(request.headers, name) for name in self._fields]
-        found.append(request.method == "HEAD")
+        found.append("ws" if request.scheme in _WEBSOCKET else request.method == "HEAD")
         return tuple(found)
 
     def _generalise(self, where: Location) -> None:
