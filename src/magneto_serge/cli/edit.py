@@ -94,7 +94,7 @@ def extract(
     output: str | None,
     cassette_dir: str | None,
 ) -> None:
-    """Write a body, or a message, to a file or to stdout, as its content is.
+    """Write a body to a file or to stdout, as its content is.
 
     Secrets in it are not masked.
     """
