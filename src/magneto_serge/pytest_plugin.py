@@ -12,7 +12,7 @@ before it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -249,6 +249,8 @@ def magneto_cassette(
 def _from_command_line(config: pytest.Config) -> dict[str, Any]:
     from magneto_serge.testing.vcr_marks import mode_named
 
+    if _option(config, "disable_recording"):  # who takes the fixture has a session, and no cassette
+        return {"mode": mode_named("passthrough")}
     mode = _option(config, "mode")
     return {"mode": mode_named(mode)} if mode else {}
 
@@ -300,9 +302,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if mark is None and not _option(item.config, "block_network"):
         return (yield)
     guard = _guard(item.config)
-    hosts = [host for each in _option(item.config, "allowed_hosts") or () for host in _split(each)]
+    hosts = _split(_option(item.config, "allowed_hosts"))
     if mark is not None:
-        hosts += [host for each in mark.kwargs.get("allowed_hosts", ()) for host in _split(each)]
+        hosts += _split(mark.kwargs.get("allowed_hosts", ()))
     guard.block(hosts, str(item.path))
     try:
         return (yield)
@@ -310,8 +312,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         guard.on = False
 
 
-def _split(text: str) -> list[str]:
-    return [word for word in text.replace(",", " ").split() if word]
+def _split(hosts: str | Iterable[str]) -> list[str]:
+    """Return the hosts of one text, or of several, with commas or spaces between them."""
+    texts = [hosts] if isinstance(hosts, str) else hosts
+    return [host for text in texts for host in text.replace(",", " ").split()]
 
 
 def _guard(config: pytest.Config) -> Guard:
@@ -365,6 +369,8 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which cassettes the collected tests own."""
+    if any(item.get_closest_marker("block_network") for item in session.items):
+        _guard(session.config)  # before any session can be open
     marked = [item for item in session.items if _is_marked(item)]
     if not marked:
         return

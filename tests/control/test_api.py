@@ -120,6 +120,7 @@ def test_own_mode_is_switched(api: ControlApi, proxy: MagnetoProxy) -> None:
         ("POST", "sessions", {"cassette": "x", "settings": {"scripts": ["a"]}}, 400, "scripts"),
         ("POST", "sessions", {"cassette": "x", "settings": [1]}, 400, "not an object"),
         ("POST", "sessions", {"cassette": "x", "settings": {"latency": "x"}}, 400, "latency"),
+        ("POST", "sessions", {"cassette": "x", "key": 5}, 400, "key is not a text"),
         ("POST", "sessions", {"cassette": "/etc/passwd"}, 400, "has a name"),
         ("POST", "sessions", {"cassette": "../x"}, 400, "would leave"),
         ("POST", "sessions", {"cassette": "absent", "mode": "replay"}, 404, "no cassette"),

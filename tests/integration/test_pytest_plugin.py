@@ -278,7 +278,9 @@ def test_blocked_network(origin: Origin, project: Project) -> None:
     expected = {"test_outside": "FAILED", "test_marked": "FAILED"}
     assert found.tests == expected | {"test_recorded": "PASSED", "test_allowed": "PASSED"}
     assert "test_x.py:5, in ask: a connection to 127.0.0.1" in found.text
-    assert project.run("--allowed-hosts=*", "--block-network").code == 0
+    for allowed in ("*", "localhost, 127.0.0.1", "127.0.0.*"):
+        assert project.run(f"--allowed-hosts={allowed}", "--block-network").code == 0
+    assert project.run("--allowed-hosts=10.0.0.1", "--block-network").tests == found.tests
     assert project.run().tests["test_outside"] == "PASSED"
 
 
@@ -534,6 +536,10 @@ def test_recording_may_be_disabled(origin: Origin, project: Project) -> None:
         @pytest.mark.magneto
         def test_it():
             assert requests.get("{origin.url("/json")}").status_code == 200
+
+        def test_with_the_fixture(magneto):
+            assert requests.get("{origin.url("/json")}").status_code == 200
+            assert magneto.recorded == 0
         '''
     )
     assert project.run("--disable-recording").code == 0

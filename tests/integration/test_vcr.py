@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +154,15 @@ def test_filters_and_callables(origin: Origin) -> None:
     assert "skip" not in text
     assert "false" in text
     assert seen
+
+
+def test_hosts_by_a_pattern(origin: Origin) -> None:
+    """A compiled pattern among the ignored hosts matches whole names; what it matches is live."""
+    for _ in range(2):
+        with vcr.use_cassette("a", ignore_hosts=[re.compile(r"127\.0\.0\.\d")]) as cassette:
+            assert get(origin.url("/json"))
+            assert len(cassette) == 0
+    assert not Path("a.json").exists()
 
 
 def test_matchers_of_the_user(origin: Origin) -> None:

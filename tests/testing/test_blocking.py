@@ -77,6 +77,15 @@ def test_allowed_hosts(guard: Guard, passed: list[object]) -> None:
     assert len(passed) == 4
 
 
+def test_what_one_test_was_allowed(guard: Guard, passed: list[object]) -> None:
+    """The addresses of a name that one test may reach are not for the next one."""
+    guard.block(("api.test",), __file__)
+    socket.getaddrinfo("api.test", 443)
+    guard.block((), __file__)
+    with pytest.raises(NetworkBlockedError):
+        connect("192.0.2.9", 443)
+
+
 def test_proxy_is_no_way_out(guard: Guard, passed: list[object]) -> None:
     """The proxy of an open session is always reached."""
     guard.block((), __file__)

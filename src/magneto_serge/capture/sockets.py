@@ -87,16 +87,22 @@ def _tunnel(sock: socket.socket, proxy: Any, address: Any) -> None:
 
     The proxy is on this machine and answers at once, so a socket of an event loop waits too.
     """
-    scope = scopes.current()
     patience = sock.gettimeout()
     sock.settimeout(_PATIENCE)
-    _real["connect"](sock, proxy)
-    user = urlsplit(scope.session.url) if scope is not None else None
-    name, port = _named(address)
-    target = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    try:
+        _real["connect"](sock, proxy)
+        name, port = _named(address)
+        _ask_for(sock, f"[{name}]:{port}" if ":" in name else f"{name}:{port}")
+    finally:
+        sock.settimeout(patience)
+
+
+def _ask_for(sock: socket.socket, target: str) -> None:
     head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nMagneto-Caught: fork\r\n"
-    if user is not None and user.username is not None:
-        credentials = f"{unquote(user.username)}:{unquote(user.password or '')}".encode()
+    scope = scopes.current()
+    url = urlsplit("" if scope is None else scope.session.url)
+    if url.username is not None:
+        credentials = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
         head += f"Proxy-Authorization: Basic {b64encode(credentials).decode()}\r\n"
     sock.sendall(f"{head}\r\n".encode())
     answer = b""
@@ -108,7 +114,6 @@ def _tunnel(sock: socket.socket, proxy: Any, address: Any) -> None:
     if not answer.startswith(b"HTTP/1.1 200"):
         line = answer.partition(b"\r\n")[0].decode("latin-1")
         raise ConnectionRefusedError(f"{target}: the proxy refused it: {line}")
-    sock.settimeout(patience)
 
 
 def _source_port(sock: socket.socket, proxy: tuple[str, int]) -> int:

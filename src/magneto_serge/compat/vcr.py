@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -309,7 +310,7 @@ class CassetteContext:
             "match_on": _Filters(self._vcr, self._options).match_on(),
             "match_credentials": "ignore",
             "repeats": "last" if option("allow_playback_repeats") else "refuse",
-            "ignore_hosts": [str(host) for host in option("ignore_hosts")],
+            "ignore_hosts": [host for host in option("ignore_hosts") if isinstance(host, str)],
             "ignore_localhost": bool(option("ignore_localhost")),
             "redact_headers": _names(option("filter_headers")),
             "redact_query": _names(option("filter_query_parameters")),
@@ -376,6 +377,10 @@ class _Filters:
         )
         self._on_request = _callables(before)
         self._on_response = _callables(vcr.option("before_record_response", options))
+        # VCR.py 9: a text is a host's name, a compiled pattern matches whole names.
+        self._ignored = [
+            each for each in vcr.option("ignore_hosts", options) if isinstance(each, re.Pattern)
+        ]
         self._match_on = (
             *vcr.option("match_on", options),
             *vcr.option("additional_matchers", options),
@@ -430,10 +435,16 @@ class _Filters:
 
     def register(self, opened: OpenSession) -> None:
         """Have the session filter what it records."""
-        if self._on_request:
-            opened.session.replay.left_alone = lambda request: self.request(request) is None
+        if self._on_request or self._ignored:
+            opened.session.replay.left_alone = self._leaves_alone
         if self._on_request or self._on_response:
             opened.session.before_record(self._filtered)
+
+    def _leaves_alone(self, request: OurRequest) -> bool:
+        """Whether a request is not ours: its host is ignored, or a callable says so."""
+        if any(pattern.fullmatch(request.host) for pattern in self._ignored):
+            return True
+        return bool(self._on_request) and self.request(request) is None
 
     def _filtered(self, interaction: Interaction) -> Interaction | None:
         seen = self.request(interaction.request)

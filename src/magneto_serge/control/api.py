@@ -158,6 +158,8 @@ class ControlApi:
         if not isinstance(settings, dict):
             raise TroubleError(400, "bad-settings", "settings is not an object")
         _only(settings, SETTINGS)
+        if not isinstance(asked.get("key", ""), str):
+            raise TroubleError(400, "bad-key", "key is not a text")
         if PurePosixPath(name).is_absolute():
             raise TroubleError(400, "bad-name", f"{name!r} is a path; a cassette has a name")
         mode = asked.get("mode") or self._proxy.settings.mode

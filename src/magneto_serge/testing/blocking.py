@@ -50,6 +50,7 @@ class Guard:
     def block(self, allowed: Iterable[str], tests: str) -> None:
         """Refuse from now on what is not ``allowed``; errors name lines of the file ``tests``."""
         self._allowed = tuple(pattern.lower() for pattern in allowed)
+        self._resolved.clear()  # what another test was allowed
         self._tests = tests
         self.on = True
 
