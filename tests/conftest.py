@@ -1,7 +1,8 @@
 """What holds for every test: an environment without proxies, and skips that say what is missing.
 
-The variables that point programs at a proxy or a CA, and our own settings, are taken out of the
-environment: a developer behind a proxy runs the same tests as everybody else. Only
+The variables that point programs at a proxy or a CA, that ask for colour, and our own settings, are
+taken out of the environment: a developer behind a proxy, and a CI whose log is coloured, run the same
+tests as everybody else. Only
 ``tests/integration`` and ``tests/cli`` may open connections; elsewhere ``connect`` fails the test.
 """
 
@@ -17,18 +18,23 @@ import pytest
 
 HERE = Path(__file__).parent
 MAY_CONNECT = {"integration", "cli"}
-LEADS_ELSEWHERE = {
+TELLS_OF_SURROUNDINGS = {
     "ALL_PROXY",
     "AWS_CA_BUNDLE",
+    "CI",
+    "CLICOLOR_FORCE",
     "CURL_CA_BUNDLE",
     "DENO_CERT",
+    "FORCE_COLOR",
     "GIT_SSL_CAINFO",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NODE_EXTRA_CA_CERTS",
     "NODE_USE_ENV_PROXY",
+    "NO_COLOR",
     "NO_PROXY",
     "PIP_CERT",
+    "PY_COLORS",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
@@ -41,9 +47,9 @@ hypothesis.settings.load_profile("magneto")
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take proxies, trust stores and ``MAGNETO_*`` out of the environment."""
+    """Take proxies, trust stores, colour and ``MAGNETO_*`` out of the environment."""
     for name in list(os.environ):
-        if name.upper() in LEADS_ELSEWHERE or name.startswith("MAGNETO_"):
+        if name.upper() in TELLS_OF_SURROUNDINGS or name.startswith("MAGNETO_"):
             monkeypatch.delenv(name)
 
 
