@@ -1,8 +1,8 @@
 """What holds for every test: an environment without proxies, and skips that say what is missing.
 
-The variables that point programs at a proxy or a CA, that ask for colour, and our own settings, are
-taken out of the environment: a developer behind a proxy, and a CI whose log is coloured, run the same
-tests as everybody else. Only
+The variables that point programs at a proxy or a CA, that ask for colour, and our own settings,
+are taken out of the environment: a developer behind a proxy, and a CI whose log is coloured, run
+the same tests as everybody else. Only
 ``tests/integration`` and ``tests/cli`` may open connections; elsewhere ``connect`` fails the test.
 """
 

@@ -170,28 +170,19 @@ def magneto(
     magneto_cassette_name: str,
 ) -> Iterator[CassetteSession]:
     """The test's session: ``url``, ``env()``, ``misses``, ``play_counts``, ``mode``, ..."""
-    from magneto_serge.errors import CassetteNotFoundError, MagnetoError
     from magneto_serge.testing.options import resolve
 
     node = request.node
-    try:
+    with _mistakes_told(node.nodeid):
         asked = resolve(
             {"cassette_dir": magneto_cassette_dir},
             magneto_config,
             _marks(node),
             _from_command_line(request.config),
         )
-    except MagnetoError as error:
-        pytest.fail(str(error), False)
-    try:
         opened = _run(request.config).open(
             node.nodeid, asked.name or magneto_cassette_name, asked.more, asked.settings
         )
-    except CassetteNotFoundError as error:
-        story = str(error).partition(" To record it:")[0]
-        pytest.fail(f"{story} To record it: pytest --magneto-mode=auto {node.nodeid}", False)
-    except MagnetoError as error:
-        pytest.fail(str(error), False)
     opened.tolerant = asked.misses == "ignore"
     node.stash[_OPEN] = opened
     try:
@@ -227,13 +218,14 @@ def magneto_cassette(
     @contextmanager
     def opened(name: str, **options: Any) -> Iterator[CassetteSession]:
         mark = Mark((name,), options, f"magneto_cassette({name!r})")
-        asked = resolve(
-            {"cassette_dir": Path(request.config.rootpath, folder)},
-            {},
-            [mark],
-            _from_command_line(request.config),
-        )
-        session = _run(request.config).open(f"fixture {name}", name, asked.more, asked.settings)
+        with _mistakes_told():
+            asked = resolve(
+                {"cassette_dir": Path(request.config.rootpath, folder)},
+                {},
+                [mark],
+                _from_command_line(request.config),
+            )
+            session = _run(request.config).open(f"fixture {name}", name, asked.more, asked.settings)
         good = False
         try:
             yield session.session
@@ -244,6 +236,21 @@ def magneto_cassette(
             session.raise_misses()
 
     return opened
+
+
+@contextmanager
+def _mistakes_told(*tests: str) -> Iterator[None]:
+    """Let a user's mistake fail what asks for a session, in words and without a traceback."""
+    from magneto_serge.errors import CassetteNotFoundError, MagnetoError
+
+    try:
+        yield
+    except CassetteNotFoundError as error:
+        story = str(error).partition(" To record it:")[0]
+        command = " ".join(("pytest --magneto-mode=auto", *tests))
+        pytest.fail(f"{story} To record it: {command}", False)
+    except MagnetoError as error:
+        pytest.fail(str(error), False)
 
 
 def _from_command_line(config: pytest.Config) -> dict[str, Any]:

@@ -249,6 +249,37 @@ def test_fixtures_of_the_user(origin: Origin, project: Project) -> None:
     assert "2 session(s): 2 replayed" in again.text
 
 
+def test_a_mistake_in_a_fixture_of_the_user(project: Project) -> None:
+    """An option that is none, and a cassette that is not there, are told without a traceback."""
+    project.write(
+        test_x="""
+        import pytest
+
+        @pytest.fixture
+        def wrong(magneto_cassette):
+            with magneto_cassette("login", colour="red"):
+                yield
+
+        @pytest.fixture
+        def absent(magneto_cassette):
+            with magneto_cassette("login", mode="replay"):
+                yield
+
+        def test_wrong(wrong):
+            pass
+
+        def test_absent(absent):
+            pass
+        """,
+    )
+    run = project.run()
+    assert run.code == 1
+    assert "colour" in run.text
+    assert "To record it: pytest --magneto-mode=auto" in run.text
+    assert "Traceback" not in run.text
+    assert "magneto_serge/" not in run.text
+
+
 def test_blocked_network(origin: Origin, project: Project) -> None:
     """What does not go to the proxy is refused, with the line that tried; hosts can be allowed."""
     project.write(

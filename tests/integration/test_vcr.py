@@ -14,8 +14,9 @@ import pytest
 import requests
 import vcr as the_real_one
 
-from magneto_serge import ConfigError, ReplayMiss
+from magneto_serge import CassetteNotFoundError, ConfigError, ReplayMiss
 from magneto_serge.compat import vcr
+from magneto_serge.replay.matchers import registered
 from magneto_serge.testing.run import shared
 
 from .origin import Origin
@@ -180,6 +181,20 @@ def test_matchers_of_the_user(origin: Origin) -> None:
         assert cassette.play_count == 1
     with pytest.raises(ConfigError, match="no matcher 'triassic'"):
         mine.use_cassette("a", match_on=["triassic"]).__enter__()
+
+
+def test_a_block_leaves_no_matcher_behind(origin: Origin) -> None:
+    """What is registered for a block's sake is gone after it, however many there are."""
+    mine = vcr.VCR(match_on=["odd"], record_mode="none")
+    mine.register_matcher("odd", lambda one, other: True)
+    before = registered()
+    with mine.use_cassette("odd", record_mode="all"):
+        get(origin.url("/echo?1"))
+    with mine.use_cassette("odd"):
+        assert get(origin.url("/echo?2"))
+    with pytest.raises(CassetteNotFoundError), mine.use_cassette("absent"):
+        pass
+    assert registered() == before
 
 
 def test_decorators(origin: Origin) -> None:

@@ -9,7 +9,7 @@ import pytest
 import magneto_serge
 from magneto_serge.errors import ConfigError, MatcherError
 from magneto_serge.messages import Request
-from magneto_serge.replay.matchers import matcher, register_matcher, registered
+from magneto_serge.replay.matchers import forget_matcher, matcher, register_matcher, registered
 from magneto_serge.replay.modes import Mode
 
 from .telling import asks, script, session, tape
@@ -25,6 +25,14 @@ def test_a_matcher_is_known_by_its_name() -> None:
     assert found.holds(asks(), asks())
     assert "one" in registered()
     assert matcher("nobody") is None
+
+
+def test_a_matcher_is_forgotten() -> None:
+    """Its name is free again, and forgetting what nobody knows is no mistake."""
+    register_matcher("passing", lambda request: 1)
+    forget_matcher("passing")
+    forget_matcher("passing")
+    assert matcher("passing") is None
 
 
 def test_it_is_part_of_the_library() -> None:

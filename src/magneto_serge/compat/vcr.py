@@ -19,7 +19,8 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +37,7 @@ from magneto_serge.compat.vcr_shapes import (
 from magneto_serge.errors import ConfigError, ReplayMiss
 from magneto_serge.messages import Interaction
 from magneto_serge.messages import Request as OurRequest
-from magneto_serge.replay.matchers import register_matcher
+from magneto_serge.replay.matchers import forget_matcher, register_matcher
 from magneto_serge.testing.run import OpenSession, shared
 from magneto_serge.testing.vcr_marks import mode_named
 
@@ -253,11 +254,13 @@ class CassetteContext:
             raise ConfigError("this use_cassette() is open already: make another")
         place = Place(self._place())
         place.adopt()
-        settings = self._settings(place)
-        self._opened = opened = shared().open(
-            f"vcr {place.given}", place.name, (), settings, in_context=True
-        )
-        _Filters(self._vcr, self._options).register(opened)
+        filters = _Filters(self._vcr, self._options)
+        with filters.compared() as match_on:
+            settings = self._settings(place, match_on)
+            self._opened = opened = shared().open(
+                f"vcr {place.given}", place.name, (), settings, in_context=True
+            )
+        filters.register(opened)
         self._cassette = Cassette(opened, place, self._vcr.option("record_mode", self._options))
         opened.session.before_record(self._cassette.note)
         return self._cassette
@@ -300,14 +303,14 @@ class CassetteContext:
             path = os.path.join(os.fspath(library), path)
         return Path(transform(path) if transform else path)
 
-    def _settings(self, place: Place) -> dict[str, Any]:
+    def _settings(self, place: Place, match_on: list[str]) -> dict[str, Any]:
         def option(name: str) -> Any:
             return self._vcr.option(name, self._options)
 
         return {
             "mode": mode_named(option("record_mode")),
             "cassette_dir": place.folder,
-            "match_on": _Filters(self._vcr, self._options).match_on(),
+            "match_on": match_on,
             "match_credentials": "ignore",
             "repeats": "last" if option("allow_playback_repeats") else "refuse",
             "ignore_hosts": [host for host in option("ignore_hosts") if isinstance(host, str)],
@@ -386,17 +389,22 @@ class _Filters:
             *vcr.option("additional_matchers", options),
         )
 
-    def match_on(self) -> list[str]:
-        """Return the setting; what ours cannot say is registered under a name of its own."""
+    @contextmanager
+    def compared(self) -> Iterator[list[str]]:
+        """Give the setting ``match_on``; what ours cannot say is a matcher for that long."""
         theirs = [name for name in self._match_on if self._matcher(name) is not None]
         if not theirs and not self._on_request and "headers" not in self._match_on:
             found: list[str] = []
             for name in self._match_on:
                 found += [each for each in _BUILT_IN[name] if each not in found]
-            return found
+            yield found
+            return
         name = f"vcr-{id(self):x}"
         register_matcher(name, predicate=self._equal)
-        return [name]
+        try:
+            yield [name]
+        finally:
+            forget_matcher(name)
 
     def _matcher(self, name: str) -> Callable[[Request, Request], Any] | None:
         if name == "headers":

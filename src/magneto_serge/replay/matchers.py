@@ -85,6 +85,11 @@ def register_matcher(
     _registered[name] = Matcher(name, key, predicate)
 
 
+def forget_matcher(name: str) -> None:
+    """Make a name that was registered unknown again; sessions that are open keep the matcher."""
+    _registered.pop(name, None)
+
+
 def registered() -> tuple[str, ...]:
     """Return the names that are registered."""
     return tuple(_registered)
