@@ -316,3 +316,20 @@ def test_templates_answer_what_was_said() -> None:
     assert client.take() == frame(b"hello!")
     client.send(text("again"))
     assert client.take()[2:4] == (1011).to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("limit", [65_536, 1 << 22])
+def test_a_message_that_begins_behind_another(limit: int) -> None:
+    """What a read holds of the next message is kept while the one before it is heard."""
+    one, two = b"1" * 70_000, b"2" * 70_000
+    stage = replaying(
+        recorded(they("binary", one), they("binary", two), we("text", b"both")), memory_limit=limit
+    )
+    client = opened(stage)
+    body(client)
+    client.send(frame(one[:-1], Opcode.BINARY, mask=True, fin=False))
+    begun = frame(two[:-1], Opcode.BINARY, mask=True, fin=False)
+    client.send(frame(one[-1:], Opcode.CONT, mask=True) + begun)
+    client.send(frame(two[-1:], Opcode.CONT, mask=True))
+    assert client.take() == frame(b"both")
+    assert stage.misses == []

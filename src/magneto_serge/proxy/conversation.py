@@ -23,7 +23,7 @@ from magneto_serge.messages import (
     WebSocketMessage,
 )
 from magneto_serge.proxy.gate import Gate
-from magneto_serge.proxy.tee import Spool
+from magneto_serge.proxy.tee import Spool, forget
 from magneto_serge.replay.conversation import Mismatch, Play, Wait, miss_of
 from magneto_serge.replay.misses import masked_url
 from magneto_serge.wire.websocket import (
@@ -98,9 +98,12 @@ class Player(asyncio.Protocol):
             compressed=compression is not None,
             limits=Limits(settings.max_message_size, settings.max_message_fragments),
         )
-        self._spools: list[Spool] = []
         self._assembler = Assembler(
-            "client", compression, self._spool, limit=settings.max_message_size, strict=True
+            "client",
+            compression,
+            lambda: Spool(settings.memory_limit),
+            limit=settings.max_message_size,
+            strict=True,
         )
         self._head = head
         self._began = server.loop.time()
@@ -116,11 +119,6 @@ class Player(asyncio.Protocol):
         self._write(self._head)
         self._speak()
 
-    def _spool(self) -> Spool:
-        spool = Spool(self._server.settings.memory_limit)
-        self._spools.append(spool)
-        return spool
-
     # --- what the client says ------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
@@ -129,9 +127,9 @@ class Player(asyncio.Protocol):
         frames = self._reader.feed(data)
         messages = self._assembler.take(frames, 0.0)
         for message in messages:
-            if self._closing:
-                break
-            self._heard(message)
+            if not self._closing:
+                self._heard(message)
+            forget(message.data)
         violation = self._reader.violation or self._assembler.violation
         if self._assembler.close is not None:
             self._closed_by_client(self._assembler.close)
@@ -156,9 +154,6 @@ class Player(asyncio.Protocol):
             self._close(
                 CloseCode.POLICY_VIOLATION, f"Message {mismatch.position} is not as recorded"
             )
-        for spool in self._spools:
-            spool.discard()
-        self._spools.clear()
 
     def _closed_by_client(self, close: WebSocketClose) -> None:
         """Answer a Close frame with its own code (RFC 6455 §5.5.1), and end the connection."""
@@ -284,8 +279,6 @@ class Player(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._assembler.discard()
-        for spool in self._spools:
-            spool.discard()
 
     def sweep(self, interval: float) -> None:
         """Close a connection in which nothing is said, or whose client does not close."""
