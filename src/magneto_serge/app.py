@@ -38,6 +38,8 @@ from magneto_serge.storage.store import store_of
 from magneto_serge.trust import Trust
 
 if TYPE_CHECKING:
+    import socket
+
     from magneto_serge.replay.drift import Verdict
     from magneto_serge.replay.verdicts import Verdicts
 
@@ -97,13 +99,13 @@ class MagnetoProxy:
 
     # --- running ---------------------------------------------------------------------------
 
-    def listen(self) -> None:
+    def listen(self, taken: socket.socket | None = None) -> None:
         """Take the port already; clients that come before :meth:`start` wait for it.
 
-        For whoever has something to read before the start. Raises ProxyError where the port cannot
-        be had.
+        For whoever has something to read before the start; ``taken`` is a socket that listens
+        already. Raises ProxyError where the port cannot be had.
         """
-        self._server.listen()
+        self._server.listen(taken)
 
     def start(self) -> MagnetoProxy:
         """Listen, on a thread of its own; returns when connections are accepted.

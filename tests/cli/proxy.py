@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,8 +34,12 @@ class PretendedProxy:
         if name in self.fail:
             raise self.fail[name]
 
-    def listen(self) -> None:
+    def take(self, settings: Settings) -> None:
         """Pretend to take the port."""
+        self._called("take")
+
+    def listen(self, taken: socket.socket | None) -> None:
+        """Pretend to go on with the port that was taken."""
         self._called("listen")
 
     def start(self) -> None:

@@ -32,6 +32,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PretendedProxy:
         return pretended
 
     monkeypatch.setattr(run_module, "new_proxy", new_proxy)
+    monkeypatch.setattr(run_module, "take", pretended.take)
     return pretended
 
 
@@ -57,13 +58,13 @@ def test_each_command_uses_its_cassette_in_its_mode(proxy: PretendedProxy, mode:
     assert invoke(mode, "github", "--", "true").exit_code == 0
     assert proxy.used == ("github", mode)
     assert proxy.settings.mode == mode.value
-    assert proxy.calls == ["listen", "use", "start", "stop"]
+    assert proxy.calls == ["take", "listen", "use", "start", "stop"]
 
 
 def test_passthrough_has_no_cassette(proxy: PretendedProxy) -> None:
     """Nothing is used, so nothing is kept."""
     assert invoke("passthrough", "--", "true").exit_code == 0
-    assert proxy.calls == ["listen", "start", "stop"]
+    assert proxy.calls == ["take", "listen", "start", "stop"]
     assert proxy.settings.mode == "passthrough"
 
 

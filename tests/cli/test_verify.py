@@ -201,6 +201,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> PretendedProxy:
         return pretended
 
     monkeypatch.setattr(run_module, "new_proxy", new_proxy)
+    monkeypatch.setattr(run_module, "take", pretended.take)
     return pretended
 
 

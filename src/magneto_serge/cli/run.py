@@ -2,8 +2,9 @@
 without.
 
 The order matters: settings, the cassette's name and the user's command are checked before anything
-is opened; the port file appears when requests are answered from the cassette, and not before; and
-whatever happens, what was recorded is saved.
+is opened; then the port is taken, before what is heavy is imported; the port file appears when
+requests are answered from the cassette, and not before; and whatever happens, what was recorded is
+saved.
 
 The exit status is the user's command's. Where that is 0, or where there is no command, it tells
 of misses (6) and of a cassette that could not be saved (3).
@@ -23,6 +24,7 @@ import msgspec
 
 from magneto_serge.config import Settings, load_settings
 from magneto_serge.errors import CassetteError, MagnetoError, ReplayMiss, UnplayedError
+from magneto_serge.proxy.listening import take
 from magneto_serge.replay.modes import Mode, policy_for
 
 from . import portfile
@@ -33,6 +35,8 @@ from .screen import Screen
 from .serve import MissReporter, status_line, until_interrupted
 
 if TYPE_CHECKING:
+    import socket
+
     from magneto_serge.app import MagnetoProxy
 
 INSECURE = (
@@ -86,6 +90,10 @@ def _run(
     command: tuple[str, ...],
     conclude: Conclude | None,
 ) -> int:
+    if name is not None:
+        from magneto_serge.storage.names import canonical_name
+
+        canonical_name(name)
     if command:
         from .child import check
 
@@ -97,7 +105,16 @@ def _run(
         logging_to(screen, level=settings.log_level, log_format=settings.log_format),
         Interrupts() as interrupts,
     ):
-        return _Run(mode, name, settings, screen, interrupts).to_the_end(command, conclude)
+        # Whoever comes from now on waits, and is answered from the cassette: most of the time that
+        # starting takes, imports included, is behind this line.
+        taken = take(settings)
+        try:
+            running = _Run(mode, name, settings, screen, interrupts)
+        except BaseException:
+            if taken is not None:
+                taken.close()
+            raise
+        return running.to_the_end(taken, command, conclude)
 
 
 class _Run:
@@ -120,13 +137,14 @@ class _Run:
         self._proxy = new_proxy(settings)
         self._misses = MissReporter(self._proxy, screen)
 
-    def to_the_end(self, command: tuple[str, ...], conclude: Conclude | None) -> int:
-        """Start, run ``command`` or wait, stop and save, and say what happened."""
+    def to_the_end(
+        self, taken: socket.socket | None, command: tuple[str, ...], conclude: Conclude | None
+    ) -> int:
+        """Start on the port ``taken``, run ``command`` or wait, stop and save, and report."""
         title = self._title()
         status = 0
         try:
-            # Whoever comes while the cassette is read waits, and is answered from it.
-            self._proxy.listen()
+            self._proxy.listen(taken)
             if self._name is not None:
                 self._proxy.use(self._name, self._mode)
                 title = self._renewing(self._name) or title

@@ -7,14 +7,15 @@ Either way each miss is explained when it happens, while whoever caused it is st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
-
-from magneto_serge.replay.engine import Stats
-from magneto_serge.replay.misses import Miss
+from typing import TYPE_CHECKING, Protocol
 
 from .interrupts import Interrupts
 from .screen import Screen
 from .units import count, size
+
+if TYPE_CHECKING:
+    from magneto_serge.replay.engine import Stats
+    from magneto_serge.replay.misses import Miss
 
 PERIOD = 0.25  # seconds between two looks at the counters
 

@@ -8,7 +8,6 @@ exchanged while traffic flows.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import ssl
@@ -21,6 +20,7 @@ from magneto_serge.proxy.caught import Caught, CaughtClient
 from magneto_serge.proxy.client import ClientConnection
 from magneto_serge.proxy.credentials import Credentials
 from magneto_serge.proxy.dial import Dialer, Origin
+from magneto_serge.proxy.listening import BACKLOG, cannot_listen, take
 from magneto_serge.proxy.pool import Pool
 from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.misses import Miss
@@ -28,7 +28,6 @@ from magneto_serge.wire.targets import parse_absolute
 
 log = logging.getLogger("magneto_serge.proxy")
 
-_BACKLOG = 1024  # connections the kernel keeps for us; capped by net.core.somaxconn
 _SETTLING_TURNS = 50
 _SETTLING_PAUSE = 0.005  # seconds
 _AUTHORITIES_KEPT = 1024
@@ -128,24 +127,12 @@ class ProxyServer:
 
     # --- start and stop ----------------------------------------------------------------------
 
-    def listen(self) -> None:
-        """Take the port before the start, so that clients which come meanwhile wait, up to a
-        thousand, instead of being refused. Raises ProxyError where it cannot be had.
+    def listen(self, taken: socket.socket | None = None) -> None:
+        """Take the port before the start, or go on with the socket that has ``taken`` it.
 
-        Only for an address, as the default is one: what a name stands for is left to the start.
+        Raises ProxyError where it cannot be had; see ``listening``.
         """
-        host = self.settings.host
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            return
-        try:
-            self._taken = socket.create_server(
-                (host, self.settings.port), family=family, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise ProxyError(self._cannot_listen(error)) from None
+        self._taken = take(self.settings) if taken is None else taken
 
     def release(self) -> None:
         """Give back the port, where it was taken and there is to be no start."""
@@ -168,26 +155,15 @@ class ProxyServer:
                 self._accept,
                 **place,
                 ssl=tls,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 ssl_handshake_timeout=self.settings.header_timeout if tls else None,
             )
         except OSError as error:
-            raise ProxyError(self._cannot_listen(error)) from None
+            raise ProxyError(cannot_listen(self.settings, error)) from None
         self.port = self._server.sockets[0].getsockname()[1]
         limits = (self.settings.idle_timeout, self.settings.header_timeout)
         self._interval = min(1.0, *(limit / 4 for limit in limits))
         self._timer = self.loop.call_later(self._interval, self._sweep)
-
-    def _cannot_listen(self, error: OSError) -> str:
-        address = f"{self.settings.host}:{self.settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            return (
-                f"Port {self.settings.port} on {self.settings.host} is in use. "
-                "Choose another with -p PORT, or -p 0 for any that is free"
-            )
-        if error.errno == errno.EACCES:
-            return f"Listening on {address} needs privileges; ports from 1024 on do not"
-        return f"Cannot listen on {address}: {error.strerror or error}"
 
     async def stop(self) -> None:
         """Accept nothing more, let what is under way finish (bounded), close everything."""
