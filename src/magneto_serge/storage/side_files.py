@@ -10,10 +10,8 @@ have sent us: it can name a digest in a ``*.bodies`` folder beside the cassette,
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,7 +47,9 @@ class SideFiles:
 
     def spill(self, data: bytes) -> FileBody:
         """Write a body that was in memory to a file; raises OSError."""
-        digest = hashlib.sha256(data).hexdigest()
+        from hashlib import sha256
+
+        digest = sha256(data).hexdigest()
         self._workshop.mkdir(exist_ok=True)
         path = self._workshop / digest
         path.write_bytes(data)
@@ -96,6 +96,8 @@ def _bring(source: Path, place: Path, *, ours: bool, durable: bool) -> None:
     temporary.unlink(missing_ok=True)
     try:
         if not (ours and _link(source, temporary)):
+            import shutil  # brings every kind of archive along, and few cassettes have side files
+
             shutil.copyfile(source, temporary)
         if durable:
             _flush(temporary)
@@ -148,7 +150,9 @@ def resolve(reference: str, size: int, sha256: str, beside: Path, *, verify: boo
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal, read piece by piece; raises OSError."""
-    digest = hashlib.sha256()
+    from hashlib import sha256
+
+    digest = sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
