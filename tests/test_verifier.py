@@ -8,7 +8,16 @@ import pytest
 
 from magneto_serge import verifier
 from magneto_serge.errors import CassetteError
-from magneto_serge.messages import FileBody, Interaction, Request, Response
+from magneto_serge.messages import (
+    Conversation,
+    FileBody,
+    Frame,
+    Interaction,
+    Request,
+    Response,
+    WebSocketClose,
+    WebSocketMessage,
+)
 from magneto_serge.replay import drift
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict
 from magneto_serge.replay.shelves import Recording
@@ -185,4 +194,63 @@ def test_traffic_waits_while_too_much_is_to_be_compared(
     assert drained.wait(10)
     verify.settle()
     assert not verify.congested
+    verify.close()
+
+
+def talk(*said: bytes) -> Interaction:
+    """Return a WebSocket's handshake, with what its server said."""
+    request = Request("GET", "ws", "a.test", 80, "/x")
+    messages = tuple(WebSocketMessage("server", "text", each) for each in said)
+    close = WebSocketClose(1000) if said else None
+    return Interaction(request, Response(101), websocket=Conversation(messages, close))
+
+
+def test_conversations_are_held_against_what_was_next_when_they_began() -> None:
+    """Whichever of them ends first, as replay would have played them."""
+    recordings = [Recording(talk(b"one"), 1), Recording(talk(b"two"), 2)]
+    verify = Verifier(lambda _: recordings.pop(0), DriftRules())
+    first, second = verify.open_conversation(talk()), verify.open_conversation(talk())
+    for conversation, line in ((second, b"two"), (first, b"one")):
+        conversation.said(WebSocketMessage("server", "text", line))
+        conversation.heard("server", 1.0, [Frame(0x88, b"", b"\x03\xe8")], 4)
+        conversation.ended("server", 1.0, abnormal=True)
+    assert outcomes(verify) == [(Outcome.SAME, 2), (Outcome.SAME, 1)]
+    verify.close()
+
+
+def test_a_conversation_that_has_not_ended_is_compared_as_far_as_it_went() -> None:
+    """It is not passed over in silence; that it goes on where the other had ended is a finding."""
+    recordings = [Recording(talk(b"one"), 1)]
+    verify = Verifier(lambda _: recordings.pop(0), DriftRules())
+    verify.open_conversation(talk()).said(WebSocketMessage("server", "text", b"two"))
+    verify.close()
+    (verdict,) = verify.verdicts.kept
+    found = [each.field for each in verdict.differences]
+    assert found == ["websocket[0]", "websocket.close"]
+
+
+def test_of_an_endless_conversation_the_beginning_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is in memory meanwhile, which has an end; what the recording says further is no drift."""
+    monkeypatch.setattr(verifier, "CONVERSATION", 500)
+    recordings = [Recording(talk(*[b"%d" % number for number in range(9)]), 1)]
+    verify = Verifier(lambda _: recordings.pop(0), DriftRules())
+    conversation = verify.open_conversation(talk())
+    for number in range(7):
+        conversation.said(WebSocketMessage("server", "text", b"%d" % number))
+    conversation.ended("server", 1.0, abnormal=True)
+    assert outcomes(verify) == [(Outcome.SAME, 1)]
+    verify.close()
+
+
+def test_a_conversation_whose_recording_is_damaged_is_a_finding() -> None:
+    """It is said when it is over, and the traffic is not disturbed."""
+
+    def match(_: Request) -> Recording:
+        raise CassetteError("x.json: byte 7: torn.")
+
+    verify = Verifier(match, DriftRules())
+    verify.open_conversation(talk()).ended("client", 1.0, abnormal=True)
+    assert outcomes(verify) == [(Outcome.NEW, 0)]
     verify.close()

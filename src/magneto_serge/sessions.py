@@ -320,6 +320,8 @@ class CassetteSession:
         """
         if self._recorder is not None:
             self._door.settle(self._recorder)
+        if self._verifier is not None:
+            self._verifier.conclude()
         self._door.forget(self)
         self._tell_unplayed()
         recorder, self._recorder = self._recorder, None

@@ -15,8 +15,9 @@ from queue import SimpleQueue
 
 from magneto_serge.errors import CassetteError, MatcherError
 from magneto_serge.messages import FieldLine, Interaction, Request, body_size
-from magneto_serge.proxy.overheard import Overheard
+from magneto_serge.proxy.overheard import Limits, Overheard
 from magneto_serge.proxy.tee import Spooled, forget
+from magneto_serge.replay.conversation_comparison import beginning_of
 from magneto_serge.replay.drift import DriftRules, Outcome, Verdict, judge
 from magneto_serge.replay.misses import masked_url
 from magneto_serge.replay.shelves import Recording
@@ -27,6 +28,7 @@ log = logging.getLogger("magneto_serge")
 CONGESTED = 32 * 1024 * 1024  # bytes waiting to be compared above which traffic should pause
 DRAINED = 8 * 1024 * 1024  # bytes waiting below which it may go on
 _MESSAGE_IN_MEMORY = 4 * 1024 * 1024  # bytes of a WebSocket message
+CONVERSATION = 16 * 1024 * 1024  # bytes of a WebSocket conversation that are compared
 _INTERACTION = 1024  # bytes assumed for an interaction without its bodies
 
 Match = Callable[[Request], Recording | None]
@@ -63,6 +65,7 @@ class Verifier:
         self._closed = False
         self._waiting_size = 0
         self._waiting: list[Callable[[], None]] = []
+        self._under_way: set[Overheard] = set()
 
     # --- what an exchange asks for ------------------------------------------------------------
 
@@ -74,6 +77,34 @@ class Verifier:
     def record(self, interaction: Interaction) -> None:
         """Take a complete exchange; never blocks, never raises. Nothing is taken after the end."""
         self._taken()
+        self._take(interaction, None if self._closed else self._found(interaction.request))
+
+    def open_conversation(self, interaction: Interaction) -> Overheard:
+        """Begin a WebSocket's conversation, which is compared when it is over.
+
+        It is held against the recording that replay would play now, to this client.
+        """
+        self._taken()
+        found = None if self._closed else self._found(interaction.request)
+
+        def take(said: Interaction, whole: bool) -> None:
+            self._under_way.discard(talk)
+            self._take(said, found, whole=whole)
+
+        talk = Overheard(interaction, take, Limits(_MESSAGE_IN_MEMORY, CONVERSATION))
+        self._under_way.add(talk)
+        return talk
+
+    def _found(self, request: Request) -> Recording | Verdict | None:
+        try:
+            return self._match(request)
+        except (CassetteError, MatcherError) as error:
+            reason = f"Its recording cannot be found. {error}"
+            return Verdict(Outcome.NEW, *_named(request), reason=reason)
+
+    def _take(
+        self, interaction: Interaction, found: Recording | Verdict | None, *, whole: bool = True
+    ) -> None:
         if self._closed:
             _forget(interaction)
             return
@@ -82,18 +113,10 @@ class Verifier:
             size += body_size(interaction.response.body)
         with self._lock:
             self._waiting_size += size
-        try:
-            recording = self._match(interaction.request)
-        except (CassetteError, MatcherError) as error:
-            reason = f"Its recording cannot be found. {error}"
-            verdict = Verdict(Outcome.NEW, *_named(interaction.request), reason=reason)
-            self._do(lambda: self._done(interaction, size, verdict))
-            return
-        self._do(lambda: self._compare(interaction, size, recording))
-
-    def open_conversation(self, interaction: Interaction) -> Overheard:
-        """Begin a WebSocket's conversation, which is compared when it is over."""
-        return Overheard(interaction, self.record, _MESSAGE_IN_MEMORY)
+        if isinstance(found, Verdict):
+            self._do(lambda: self._done(interaction, size, found))
+        else:
+            self._do(lambda: self._compare(interaction, size, found, whole))
 
     def open_body(self, fields: tuple[FieldLine, ...] = ()) -> Spooled:
         """Begin a body that is too large for memory."""
@@ -116,6 +139,11 @@ class Verifier:
             self._queue.put(settled.set)
             settled.wait()
 
+    def conclude(self) -> None:
+        """Take the conversations that have not ended for what they are by now."""
+        for talk in (*self._under_way,):
+            talk.conclude()
+
     def add_unplayed(self, play_counts: Iterable[int], request: Callable[[int], Request]) -> None:
         """Add the recordings that nobody asked for; ``request`` returns that of a number."""
         self.settle()
@@ -131,6 +159,7 @@ class Verifier:
 
     def close(self) -> None:
         """Compare what is left, and end. Calling it again does nothing."""
+        self.conclude()
         self._closed = True
         thread, self._thread = self._thread, None
         if thread is not None:
@@ -149,10 +178,14 @@ class Verifier:
         while (job := self._queue.get()) is not None:
             job()
 
-    def _compare(self, interaction: Interaction, size: int, recording: Recording | None) -> None:
+    def _compare(
+        self, interaction: Interaction, size: int, recording: Recording | None, whole: bool
+    ) -> None:
         number = 0 if recording is None else recording.number
         recorded = None if recording is None else recording.interaction
         try:
+            if recorded is not None and not whole:
+                recorded, interaction = beginning_of(recorded, interaction)
             live = interaction if self.prepare is None else self.prepare(interaction)
             verdict = None if live is None else judge(recorded, number, live, self._rules)
         except Exception as error:

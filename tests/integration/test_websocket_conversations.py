@@ -26,7 +26,7 @@ from magneto_serge.storage.recover import recover
 from .conftest import MakeProxy
 from .test_crash import wait_for
 from .websocket_servers import Server, serve_websockets
-from .websocket_wire import TEXT, Stage, close, frame
+from .websocket_wire import BINARY, TEXT, Stage, close, frame, read_frame
 
 Serve = Callable[..., Server]
 
@@ -244,6 +244,23 @@ def test_hooks(make_proxy: MakeProxy, stage: Stage) -> None:
     with stage.replayed() as pair:
         pair.client.send(frame(TEXT, b"drop me") + frame(TEXT, b"aaa"))
         assert pair.hears() == (0x81, b"b!")
+    assert stage.proxy.misses == []
+
+
+def test_hooks_and_large_messages(make_proxy: MakeProxy) -> None:
+    """What a hook has seen is recorded whole, also where it does not fit into memory."""
+    stage = Stage(make_proxy(memory_limit=1000))
+    stage.proxy.on_message(lambda request, message: message)
+    question, answer = b"?" * 5000, b"!" * 70_000
+    with stage.recorded() as pair:
+        pair.client.send(frame(TEXT, question[:2000], fin=False) + frame(0, question[2000:]))
+        assert read_frame(pair.server.stream)[1] + read_frame(pair.server.stream)[1] == question
+        pair.server.send(frame(BINARY, answer, masked=False))
+        assert pair.hears() == (0x82, answer)
+    assert stage.said() == [("client", "text", question), ("server", "binary", answer)]
+    with stage.replayed() as pair:
+        pair.client.send(frame(TEXT, question[:2000], fin=False) + frame(0, question[2000:]))
+        assert pair.hears() == (0x82, answer)
     assert stage.proxy.misses == []
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magneto_serge.messages import FieldLine, FileBody, Interaction
-from magneto_serge.proxy.overheard import Overheard
+from magneto_serge.proxy.overheard import Limits, Overheard
 
 
 class FakeBody:
@@ -57,7 +57,7 @@ class FakeSink:
 
     def open_conversation(self, interaction: Interaction) -> Overheard:
         """Begin a conversation, which is kept when it is over."""
-        return Overheard(interaction, self.record, 2**20)
+        return Overheard(interaction, lambda said, _: self.record(said), Limits(2**20, 2**30))
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Remember to call back."""

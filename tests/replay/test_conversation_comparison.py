@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magneto_serge.messages import Conversation, FileBody, WebSocketClose, WebSocketMessage
+from magneto_serge.messages import (
+    Conversation,
+    FileBody,
+    Interaction,
+    Request,
+    WebSocketClose,
+    WebSocketMessage,
+)
 from magneto_serge.replay.body_comparison import BodyRules
-from magneto_serge.replay.conversation_comparison import conversation_differences
+from magneto_serge.replay.conversation_comparison import (
+    beginning_of,
+    conversation_differences,
+)
 
 RULES = BodyRules(True, None, False)
 
@@ -42,3 +52,20 @@ def test_binary_and_ends() -> None:
     one = said(("server", "binary", b"a"), code=None)
     other = Conversation([WebSocketMessage("server", "binary", large)], WebSocketClose(1001))
     assert fields(one, other) == ["websocket.server[0].binary", "websocket.close"]
+
+
+def test_a_beginning_is_compared_with_a_beginning() -> None:
+    """Where only so much is known of one, as much of the other is compared, and no end."""
+    handshake = Request("GET", "ws", "a.test", 80, "/")
+    server = [("server", "text", b"%d" % number) for number in range(5)]
+    recorded = Interaction(
+        handshake, websocket=said(("client", "text", b"a"), ("server", "ping", b""), *server)
+    )
+    live = Interaction(handshake, websocket=said(*server[:3], code=None))
+    was, now = beginning_of(recorded, live)
+    assert fields(was.websocket, now.websocket) == []
+    live.websocket = said(*server[:2], ("server", "text", b"x"))
+    was, now = beginning_of(recorded, live)
+    assert fields(was.websocket, now.websocket) == ["websocket.server[2]"]
+    plain = Interaction(handshake)
+    assert beginning_of(plain, live) == (plain, live)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magneto_serge.messages import Conversation, Interaction, WebSocketMessage
+from magneto_serge.errors import CassetteError
+from magneto_serge.messages import Conversation, FileBody, Interaction, WebSocketMessage
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.recover import recover
@@ -265,3 +266,42 @@ def test_every_conversation_in_a_container(recorded: list[Interaction]) -> None:
         store = CassetteStore(Path(folder), format="msgpack")
         store.save("tape", recorded)
         assert loaded(store) == recorded
+
+
+@every_format
+def test_a_large_message_that_comes_whole(format: str, tmp_path: Path) -> None:
+    """One that was put together elsewhere goes to a file as well, and counts as an answer."""
+    store = CassetteStore(tmp_path, format=format, memory_limit=1000)
+    recorder = store.recorder("tape")
+    assert not recorder.answered
+    writer = recorder.open_conversation(handshake())
+    assert recorder.answered
+    writer.said(WebSocketMessage("server", "binary", b"x" * 5000, 1.0))
+    end(writer)
+    recorder.finish(replace=True)
+    (recorded,) = loaded(store)
+    assert recorded.websocket is not None
+    (message,) = recorded.websocket.messages
+    assert isinstance(message.data, FileBody)
+    assert bytes_of(message) == b"x" * 5000
+
+
+def test_what_goes_wrong_with_one_is_not_the_others(tmp_path: Path) -> None:
+    """At the end each is written for itself; the error is raised, and the rest can be recovered."""
+
+    def redact(interaction: Interaction) -> Interaction:
+        said = interaction.websocket
+        if said is not None and any(each.data == b"trouble" for each in said.messages):
+            raise ValueError("trouble")
+        return interaction
+
+    store = CassetteStore(tmp_path)
+    recorder = store.recorder("tape", redact=redact)
+    for path, text in (("/1", "one"), ("/2", "trouble"), ("/3", "three")):
+        say(recorder.open_conversation(handshake(path)), "client", text)
+    with pytest.raises(CassetteError, match=r"Some of 3 interactions .*trouble"):
+        recorder.finish(replace=True)
+    recover(tmp_path / ".tape.journal", tmp_path / "found.json")
+    found = {each.request.target: texts(each) for each in loaded(store, "found")}
+    assert found["/1"] == [("client", "one")]
+    assert found["/3"] == [("client", "three")]

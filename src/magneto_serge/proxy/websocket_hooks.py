@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from magneto_serge.messages import Body, FileBody, Frame, WebSocketMessage
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.websocket import Relay, WebSocketSide
@@ -73,11 +75,12 @@ class HookedSide(WebSocketSide):
         hooks = self._relay.hooks
         shown = message if hooks is None else hooks.message(self._relay.request, message)
         if shown is not None:
-            if self.listener is not None:
-                self.listener.said(shown)
+            data = _whole(shown.data)
+            if self.listener is not None:  # a file of ours is gone before it would be read
+                self.listener.said(replace(shown, data=data))
                 self.mind_the_disk(self.listener.sink)
             deflater = self._deflater if shown.compressed else None
-            self._write(message_frames(shown.kind, _whole(shown.data), shown.fragments, deflater))
+            self._write(message_frames(shown.kind, data, shown.fragments, deflater))
         if message.kind in ("ping", "pong"):
             return  # the message that it came in the middle of is still being collected
         for spool in self._spools:

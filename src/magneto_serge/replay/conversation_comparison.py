@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Raw
 
-from magneto_serge.messages import Body, Conversation, FileBody
+from magneto_serge.messages import Body, Conversation, FileBody, Interaction, WebSocketMessage
 from magneto_serge.replay.body_comparison import BodyRules
 from magneto_serge.replay.json_comparison import Difference, json_differences
 
+_COMPARED = ("text", "binary")
 BOTH = {"client": "websocket.client", "server": "websocket.server"}
 
 
@@ -43,10 +44,36 @@ def conversation_differences(
         yield Difference("websocket.close", one, other)
 
 
+def beginning_of(was: Interaction, now: Interaction) -> tuple[Interaction, Interaction]:
+    """Return both with as much of their conversations as is known of the one of ``now``.
+
+    That is as many messages of each side, and nothing of how they ended.
+    """
+    one, other = was.websocket, now.websocket
+    if one is None or other is None:
+        return was, now
+    counts = {"client": 0, "server": 0}
+    for message in other.messages:
+        counts[message.sender] += message.kind in _COMPARED
+    begun = Conversation(tuple(_first(one, counts))), Conversation(other.messages)
+    replace = msgspec.structs.replace
+    return replace(was, websocket=begun[0]), replace(now, websocket=begun[1])
+
+
+def _first(conversation: Conversation, counts: dict[str, int]) -> Iterator[WebSocketMessage]:
+    left = dict(counts)
+    for message in conversation.messages:
+        if not any(left.values()):
+            return
+        if message.kind in _COMPARED and left[message.sender]:
+            left[message.sender] -= 1
+            yield message
+
+
 def _said(conversation: Conversation, sender: str) -> bytes:
     said: list[object] = []
     for message in conversation.messages:
-        if message.sender != sender or message.kind not in ("text", "binary"):
+        if message.sender != sender or message.kind not in _COMPARED:
             continue
         data = message.data
         if not isinstance(data, bytes) or message.kind == "binary":

@@ -108,6 +108,8 @@ class Conversations:
         """Take a message that was put together elsewhere."""
         talk, message = said
         if talk.number:
+            if type(message.data) is bytes and len(message.data) > self._limits.memory:
+                message = msgspec.structs.replace(message, data=self._filed(message.data))
             talk.keep((message,))
             talk.buffered += _MESSAGE + (len(message.data) if type(message.data) is bytes else 0)
             self._stirred[talk.number] = talk
@@ -140,14 +142,22 @@ class Conversations:
         self.log.flush()
 
     def finish(self) -> None:
-        """End all conversations that are still under way: their recording is over, they are not."""
-        for talks in [*self._talks.values()]:
-            for talk in [*talks]:
-                if not talk.over:
-                    talk.end(None, talk.last_ms)
-                    self._conclude(talk)
+        """End all conversations that are still under way: their recording is over, they are not.
+
+        What goes wrong with one is raised when the others are written.
+        """
+        trouble: Exception | None = None
+        under_way = [talk for talks in self._talks.values() for talk in talks if not talk.over]
+        for talk in under_way:
+            talk.end(None, talk.last_ms)
+            try:
+                self._conclude(talk)
+            except Exception as error:  # noqa: BLE001 - raised below
+                trouble = error
         self.log.flush()
         self.log.close()
+        if trouble is not None:
+            raise trouble
 
     def _log_messages(self, talk: Talk) -> None:
         messages = talk.taken()
@@ -183,6 +193,11 @@ class Conversations:
             )
         if not talks:
             del self._talks[url]
+
+    def _filed(self, data: bytes) -> Body:
+        collected = self._collector()
+        collected.add(data)
+        return collected.close()
 
     def _collector(self) -> _Collected:
         return _Collected(self._new_body, self._limits.memory)

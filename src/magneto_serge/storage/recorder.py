@@ -174,6 +174,7 @@ class Recorder:
         """Begin a conversation: ``interaction`` is its handshake. It counts as accepted."""
         from .conversations import Conversations, ConversationWriter, Limits
 
+        self.answered = True
         with self._lock:
             if not self._ended:
                 self._accepted += 1
@@ -261,7 +262,7 @@ class Recorder:
     def _failure(self, error: Exception) -> CassetteError:
         reason = error.strerror if isinstance(error, OSError) else repr(error)
         return CassetteError(
-            f"{self._scribe.lost} of {self.count} interactions could not be recorded to"
+            f"{self._scribe.lost or 'Some'} of {self.count} interactions could not be recorded to"
             f" {self._journal.path}: {reason}. {self._paths.cassette} is as it was before."
             f" {advice(self._journal.path)}"
         )
