@@ -128,6 +128,13 @@ class Shelf:
         ``own``: whether there can be one of the asker's own. Otherwise the search ends with the
         first free one, so that of a thousand equal requests each is found at once.
         """
+        found = self.best(suits, repeats, own=own)
+        if found is not None:
+            found.played += 1
+        return found
+
+    def best(self, suits: Suits, repeats: Repeats, *, own: bool) -> Recording | None:
+        """Return what :meth:`choose` plays, without counting it."""
         fit, found = self._unplayed(suits, OWN if own else FREE)
         if found is None or (fit > FREE and repeats != "refuse"):
             again = [
@@ -140,8 +147,6 @@ class Shelf:
                 equal = [recording for rank, recording in again if rank == best]
                 cycle = repeats == "cycle"
                 found = min(equal, key=lambda each: each.played) if cycle else equal[-1]
-        if found is not None:
-            found.played += 1
         return found
 
     def _unplayed(self, suits: Suits, enough: int) -> tuple[int, Recording | None]:

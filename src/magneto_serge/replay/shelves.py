@@ -114,7 +114,7 @@ class Shelves:
             return
         shelf = self._shelf(request, head, content)
         if shelf is None:
-            shelf = self._put_up(head, Shelf(content, guarded=self.rules.has_predicates))
+            shelf = self._put_up(head, self._new_shelf(content, guarded=self.rules.has_predicates))
         shelf.all()  # what is stored comes before it
         shelf.put(recording)
 
@@ -242,7 +242,7 @@ class Shelves:
         seen = None if self._secrets is None else self._secrets.scan(interaction.request)
         if seen is not None and not (seen.values or seen.credentialed):
             seen = None if seen.neutral is interaction.request else seen
-        return Recording(interaction, number + 1, seen)
+        return self._new_recording(interaction, number + 1, seen)
 
     def _recording_at(self, number: int) -> Recording:
         taken = self._taken.get(number)
@@ -284,10 +284,22 @@ class Shelves:
 
     # --- shelves -------------------------------------------------------------------------------
 
+    def _new_recording(self, interaction: Interaction, number: int, seen: Seen | None) -> Recording:
+        return Recording(interaction, number, seen)
+
+    def _new_shelf(
+        self,
+        content: Hashable,
+        more: Iterator[Recording] | None = None,
+        *,
+        guarded: bool = False,
+    ) -> Shelf:
+        return Shelf(content, more, guarded=guarded)
+
     def _there(self, head: Hashable, content: Hashable) -> Shelf | None:
         found = self._shelves.get(head)
         if isinstance(found, Recording):
-            shelf = self._shelves[head] = Shelf(found.content)
+            shelf = self._shelves[head] = self._new_shelf(found.content)
             shelf.put(found)
             found = shelf
         if found is None:
@@ -309,7 +321,7 @@ class Shelves:
         shelf = self._there(head, content)
         if shelf is None and self._stored:
             guarded = self.rules.has_predicates
-            shelf = Shelf(content, self._equal(asked, head, content), guarded=guarded)
+            shelf = self._new_shelf(content, self._equal(asked, head, content), guarded=guarded)
             if shelf.first() is None:
                 return None
             self._put_up(head, shelf)

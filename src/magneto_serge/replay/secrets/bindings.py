@@ -79,8 +79,14 @@ class Bindings:
     def bind(self, asked: Iterable[Value], recorded: Iterable[Value]) -> None:
         """Remember what met: call it for the recording that is replayed."""
         for secret, placeholder in _pairs(asked, recorded):
-            if self._owners.setdefault(placeholder, secret) == secret:
-                self._placeholders.setdefault(secret, placeholder)
+            self.meet(secret, placeholder)
+
+    def meet(self, secret: str, placeholder: str) -> bool:
+        """Bind one pair, where neither belongs to another; tell whether that is news."""
+        known = len(self._owners), len(self._placeholders)
+        if self._owners.setdefault(placeholder, secret) == secret:
+            self._placeholders.setdefault(secret, placeholder)
+        return known != (len(self._owners), len(self._placeholders))
 
     def placeholder_for(self, secret: str) -> str | None:
         """Return the placeholder that a secret is bound to."""
