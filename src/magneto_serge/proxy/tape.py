@@ -45,24 +45,18 @@ class Tape:
     ``asked`` are the fields of the request: who keeps a larger body is told what stands above it.
     """
 
-    __slots__ = (
-        "_asked",
-        "_asked_all",
-        "_chunks",
-        "_clock",
-        "_first",
-        "_first_at",
-        "_first_byte_at",
-        "_informational",
-        "_limit",
-        "_request_tee",
-        "_resolution",
-        "_response",
-        "_response_tee",
-        "_started",
-        "_uploaded",
-        "sink",
-    )
+    # What most exchanges never touch are class attributes, as in `exchange`.
+    _first_byte_at: float | None = None
+    _first = b""  # the first piece: most bodies come in one
+    _first_at = 0.0
+    _chunks: list[tuple[int, float]] | None = None
+    _resolution = SAME_PIECE_MS
+    _response: ResponseReceived | None = None
+    _uploaded: list[int] | None = None  # set where the answer came before the end
+    _asked_all = False
+    _informational: tuple[Response, ...] = ()
+    _request_tee: Tee | None = None
+    _response_tee: Tee | None = None
 
     def __init__(
         self, sink: InteractionSink, limit: int, asked: tuple[FieldLine, ...] = ()
@@ -72,16 +66,6 @@ class Tape:
         self._asked = asked
         self._started = time()
         self._clock = perf_counter()  # as are the moments below, until something is made of them
-        self._first_byte_at: float | None = None
-        self._first = b""  # the first piece: most bodies come in one
-        self._first_at = 0.0
-        self._chunks: list[tuple[int, float]] | None = None
-        self._response: ResponseReceived | None = None
-        self._uploaded: list[int] | None = None  # set where the answer came before the end
-        self._asked_all = False
-        self._informational: tuple[Response, ...] = ()
-        self._request_tee: Tee | None = None
-        self._response_tee: Tee | None = None
 
     def request_data(self, data: bytes) -> None:
         """Keep a piece of the request's content."""
@@ -178,7 +162,8 @@ class Tape:
         peer: str,
     ) -> None:
         """Hand the interaction to the recorder; the tape is used up."""
-        total_ms = self._ms(perf_counter())
+        clock = self._clock
+        total_ms = (perf_counter() - clock) * 1000
         if self._request_tee is not None or request_trailers:
             request = msgspec.structs.replace(
                 request, body=_closed(self._request_tee), trailers=Headers(request_trailers)
@@ -195,26 +180,24 @@ class Tape:
                 Headers(trailers) if trailers else NO_HEADERS,
             )
         first_byte_at = self._first_byte_at
-        self.sink.record(
-            Interaction(
-                request,
-                recorded,
-                failure,
-                self._informational,
-                self._started,
-                None if first_byte_at is None else self._ms(first_byte_at),
-                total_ms,
-                self._pieces(total_ms),
-                peer,
-                uploaded=self._conversation(),
-            )
+        interaction = Interaction(
+            request,
+            recorded,
+            failure,
+            self._informational,
+            self._started,
+            None if first_byte_at is None else (first_byte_at - clock) * 1000,
+            total_ms,
+            () if self._chunks is None and total_ms <= STREAM_AFTER_MS else self._pieces(total_ms),
+            peer,
         )
+        if self._uploaded is not None:
+            interaction.uploaded = self._conversation(self._uploaded)
+        self.sink.record(interaction)
 
-    def _conversation(self) -> tuple[int, ...]:
+    def _conversation(self, uploaded: list[int]) -> tuple[int, ...]:
         """Return what of the request had gone before each part of an early answer."""
-        if self._uploaded is None:
-            return ()
-        return (*self._uploaded, self._sent()) if self._asked_all else tuple(self._uploaded)
+        return (*uploaded, self._sent()) if self._asked_all else tuple(uploaded)
 
     def _pieces(self, total_ms: float) -> tuple[tuple[int, float], ...]:
         """Return the moments of the pieces, if the body came as a stream."""
