@@ -269,7 +269,10 @@ def test_who_does_not_close_is_closed() -> None:
     assert not client.open
     silent = replaying(recorded(they("text", b"never")), websocket_idle_timeout=50.0)
     client = opened(silent)
+    body(client)
     silent.pass_time(60)
+    assert client.take() == close(1001, "Nothing was said for 50 seconds")
+    silent.pass_time(15)
     assert not client.open
 
 

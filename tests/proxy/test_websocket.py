@@ -150,7 +150,10 @@ def test_silence_ends_it() -> None:
     origin.send(frame(b"tick"))
     stage.pass_time(40)
     assert client.open
+    client.take()
     stage.pass_time(20)
+    assert client.take() == close(1001, "Nothing was said for 50 seconds")
+    assert origin.take().startswith(b"\x88")
     assert not client.open
     assert not origin.open
 

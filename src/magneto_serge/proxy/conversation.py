@@ -285,9 +285,12 @@ class Player(asyncio.Protocol):
         self.ticks += 1
         if self._timer is not None:
             self.ticks = 0
-        limit = _CLOSING if self._closing else self._server.settings.websocket_idle_timeout
-        if self.ticks * interval > limit:
+        idle = self.ticks * interval
+        limit = self._server.settings.websocket_idle_timeout
+        if self._closing and idle > _CLOSING:
             self.transport.abort()
+        elif not self._closing and idle > limit:
+            self._close(CloseCode.GOING_AWAY, f"Nothing was said for {limit:g} seconds")
 
     def close_when_idle(self) -> None:
         """Close: going away (RFC 6455 §7.4.1)."""

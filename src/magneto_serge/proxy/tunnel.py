@@ -40,7 +40,11 @@ class TunnelSide(asyncio.Protocol):
         if other is not None:
             other.ticks += 1
         if idle * interval > self.idle_seconds:
-            self.transport.close()
+            self.time_out()
+
+    def time_out(self) -> None:
+        """Close: nothing was said for too long."""
+        self.transport.close()
 
     def close_when_idle(self) -> None:
         """Close."""

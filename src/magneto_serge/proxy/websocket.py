@@ -140,14 +140,22 @@ class WebSocketSide(TunnelSide):
         self.transport.write(head + payload)
 
     def close_when_idle(self) -> None:
-        """Close both ends: going away (RFC 6455 §7.4.1)."""
+        """Close both ends: the proxy stops, or the session is over."""
+        self._go_away("The proxy is stopping")
+
+    def time_out(self) -> None:
+        """Close both ends, which may have forgotten each other."""
+        self._go_away(f"Nothing was said for {self.idle_seconds:g} seconds")
+
+    def _go_away(self, reason: str) -> None:
+        """Tell both ends (RFC 6455 §7.4.1): it is us who ends it, and neither of them."""
         other = self.other
-        self.tell(CloseCode.GOING_AWAY, "The proxy is stopping")
+        self.tell(CloseCode.GOING_AWAY, reason)
         if isinstance(other, WebSocketSide):
-            other.tell(CloseCode.GOING_AWAY, "The proxy is stopping")
+            other.tell(CloseCode.GOING_AWAY, reason)
             other.forget()
         self.end(abnormal=False)
-        super().close_when_idle()
+        self.transport.close()
 
     def end(self, *, abnormal: bool) -> None:
         """Tell the recording, once, that it is over."""
