@@ -148,16 +148,17 @@ def bodies(scale: Scale, _: Patience) -> Iterator[Row]:
 
 def soak(scale: Scale, _: Patience) -> Iterator[Row]:
     """Measure how memory goes on growing under load, in the second half of it."""
-    _programs.require("wrk")
     with ExitStack() as stack:
         folder, authority = _place(stack)
         arguments = ["replay", "answers", "--reverse", f"http://{authority}"]
         program = stack.enter_context(_programs.magneto("soaked", arguments, folder))
         if not program.memory():
             raise BenchmarkError("memory is read from Linux's /proc")
-        script = Shape(different=True, cycle=RECORDINGS).script(authority)
+        shape = Shape(different=True, cycle=RECORDINGS)
         load = threading.Thread(
-            target=_load.run, args=(program.port, script, folder, scale.soak), daemon=True
+            target=_load.run,
+            args=(program.port, shape, authority, folder, scale.soak),
+            daemon=True,
         )
         began = time.monotonic()
         load.start()

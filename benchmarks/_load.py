@@ -1,8 +1,9 @@
-"""wrk, driven and read: one thread, 32 connections or as many as asked, one request on each.
+"""The load: wrk on one thread, 32 connections or as many as asked, one request on each.
 
-The script's ``done`` (see ``_traffic``) hands the figures over as one line of JSON, from the same
-histogram that ``wrk --latency`` prints. A run with a socket error, a timeout or a status over 399
-is not a measurement: its ``fault`` says so, and the benchmark fails.
+What wrk cannot do, or all of it where wrk is absent, is done by our own generator (``_asking``),
+and ``generator`` says so. The script's ``done`` (see ``_traffic``) hands wrk's figures over as one
+line of JSON, from the same histogram that ``wrk --latency`` prints. A run with a socket error, a
+timeout or a status over 399 is not a measurement: its ``fault`` says so, and the benchmark fails.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks import _asking
 from benchmarks._programs import BenchmarkError, find, pinned
+from benchmarks._traffic import Shape
 
-CONNECTIONS = 32
+WRK = "wrk"
 NOTHING = "no answer at all"
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of wrk saw; ``duration``, ``p50`` to ``p999`` are in µs."""
+    """What one run saw; ``duration``, ``p50`` to ``p999`` are in µs."""
 
     requests: int
     bytes: int
@@ -33,6 +36,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     socket_errors: int
     timeouts: int
     status_errors: int
+    generator: str = WRK
 
     @property
     def rate(self) -> float:
@@ -62,22 +66,28 @@ def parse(output: str) -> Load:
 
 
 def run(
-    port: int,
-    script: str,
-    folder: Path,
-    seconds: float,
-    *,
-    connections: int = CONNECTIONS,
-    tls: bool = False,
+    port: int, shape: Shape, authority: str, folder: Path, seconds: float, *, first: int = 1
 ) -> Load:
-    """Load 127.0.0.1:``port`` with what the Lua ``script`` asks for, for so many ``seconds``."""
+    """Load 127.0.0.1:``port`` with requests of a ``shape`` for ``authority``, for so many seconds.
+
+    ``first`` is the number of the first item where none repeats, so that a second run does not ask
+    again for what the first has asked for.
+    """
+    if shape.own or find(WRK) is None:
+        return msgspec.json.decode(
+            _asking.run(shape.plan(port, authority, seconds, first=first)), type=Load
+        )
+    return _wrk(port, shape, shape.script(authority, first=first), folder, seconds)
+
+
+def _wrk(port: int, shape: Shape, script: str, folder: Path, seconds: float) -> Load:
     file = folder / "load.lua"
     file.write_text(script, encoding="utf-8")
     command = [
-        find("wrk") or "wrk",
-        *("--threads", "1", "--connections", str(connections)),
+        find(WRK) or WRK,
+        *("--threads", "1", "--connections", str(shape.connections)),
         *("--duration", f"{math.ceil(seconds)}s", "--script", str(file)),
-        f"http{'s' if tls else ''}://127.0.0.1:{port}/",
+        f"http{'s' if shape.tls else ''}://127.0.0.1:{port}/",
     ]
     process = subprocess.Popen(
         pinned(command, load=True),

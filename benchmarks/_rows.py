@@ -13,15 +13,19 @@ from pathlib import Path
 
 from benchmarks import _programs, _report
 from benchmarks._programs import Program
-from benchmarks._traffic import NGINX_ANSWER, NGINX_FORWARD, RECORDINGS
+from benchmarks._traffic import NGINX_ANSWER, NGINX_FORWARD, NGINX_FORWARD_TLS, RECORDINGS, Shape
 
 
 @dataclass
 class Stage:
-    """Where a measurement takes place: a ``folder``, and the origin that is forwarded to."""
+    """Where a measurement takes place: a ``folder``, and the origin that is forwarded to.
+
+    Through tunnels that is ``secure``, an origin with TLS.
+    """
 
     folder: Path
     origin: Program
+    secure: Program | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -29,10 +33,18 @@ class Stage:
         """The origin's authority, which every request names."""
         return f"127.0.0.1:{self.origin.port}"
 
+    def authority_for(self, shape: Shape) -> str:
+        """Return the authority that requests of this shape name."""
+        if not shape.tunnel or self.secure is None:
+            return self.authority
+        return f"127.0.0.1:{self.secure.port}"
+
     def fresh(self, name: str) -> str:
         """Return ``name`` with a number that no other has."""
         return f"{name}-{next(self._numbers)}"
 
+
+FORMATS = ("json", "msgpack", "msgpack.zst")
 
 Start = Callable[[Stage, str], Program]  # from the stage and a fresh name
 
@@ -88,9 +100,9 @@ ROWS = [
             target=target,
         )
         for mode, beside, target in (
-            ("passthrough", "HAProxy", 0.4),
-            ("record", "HAProxy", 0.3),
-            ("replay", "nginx answering", 0.3),
+            ("passthrough", "HAProxy", 0.7),
+            ("record", "HAProxy", 0.5),
+            ("replay", "nginx answering", 0.5),
         )
         for reverse in (True, False)
     ),
@@ -103,7 +115,7 @@ ROWS = [
             beside="magneto passthrough --reverse",
             target=0.85,
         )
-        for format in ("json", "msgpack", "msgpack.zst")
+        for format in FORMATS
     ),
 ]
 
@@ -129,6 +141,42 @@ TLS_ROWS = [
     Row(
         "magneto replay --reverse-tls",
         _ours("replay", "--reverse-tls", reverse=True),
+        cycle=RECORDINGS,
+        beside="nginx TLS answering",
+        target=0.5,
+    ),
+]
+
+
+def _nginx_between(stage: Stage, name: str) -> Program:
+    assert stage.secure is not None
+    port = stage.secure.port
+    return _programs.nginx(name, NGINX_FORWARD_TLS, stage.folder, upstream=port, tls=True)
+
+
+def _tunnels(mode: str, cassette: str = "") -> Start:
+    def start(stage: Stage, name: str) -> Program:
+        arguments = [mode, *([cassette or name] if mode != "passthrough" else [])]
+        return _programs.magneto(name, [*arguments, "--insecure"], stage.folder)
+
+    return start
+
+
+# In tunnels that CONNECT opens: TLS on both sides, with a leaf certificate of ours to the client.
+TUNNEL_ROWS = [
+    Row("nginx TLS answering", _nginx_tls(NGINX_ANSWER), cycle=RECORDINGS),
+    Row("nginx TLS to TLS", _nginx_between),
+    Row("magneto passthrough CONNECT", _tunnels("passthrough"), beside="nginx TLS to TLS"),
+    Row(
+        "magneto record CONNECT",
+        _tunnels("record"),
+        records=True,
+        beside="nginx TLS to TLS",
+        target=0.4,
+    ),
+    Row(
+        "magneto replay CONNECT",
+        _tunnels("replay", "secure-answers"),
         cycle=RECORDINGS,
         beside="nginx TLS answering",
         target=0.5,

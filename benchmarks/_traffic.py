@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import _programs
+from benchmarks import _asking, _programs
 from benchmarks._programs import BenchmarkError
 from magneto_serge import Cassette
 
@@ -31,6 +31,7 @@ NGINX_FORWARD = (
     "location / { proxy_pass http://origin; proxy_http_version 1.1; "
     "proxy_set_header Connection ''; proxy_set_header Host $http_host; }"
 )
+NGINX_FORWARD_TLS = NGINX_FORWARD.replace("http://origin", "https://origin")  # to a TLS origin
 
 RECORDINGS = 1_000  # how many different ones the replayed cassette holds
 
@@ -41,7 +42,8 @@ class Shape:
 
     ``cycle``: different requests start again after this many; 0 means never. ``size``: bytes of
     the answer, None for the small one. ``closing``: each request has a connection of its own.
-    ``connections`` ask at the same time, over TLS if ``tls``.
+    ``connections`` ask at the same time, over TLS if ``tls``, through a tunnel to the origin if
+    ``tunnel``. ``own``: wrk does not ask, but our own generator, as it does through tunnels.
     """
 
     different: bool = False
@@ -51,6 +53,8 @@ class Shape:
     closing: bool = False
     connections: int = 32
     tls: bool = False
+    tunnel: bool = False
+    own: bool = False
 
     @property
     def name(self) -> str:
@@ -60,7 +64,7 @@ class Shape:
     @property
     def load(self) -> tuple[object, ...]:
         """What has to be the same for two rates to be compared."""
-        return (self.different, self.size, self.closing, self.connections)
+        return (self.different, self.size, self.closing, self.connections, self.own)
 
     def target(self, authority: str) -> str:
         """Return the request-target that is asked for first."""
@@ -83,6 +87,27 @@ class Shape:
         elif self.different:
             lines.append(_COUNTER.format(prefix=prefix, authority=authority, first=first))
         return "\n".join([*lines, _DONE])
+
+    def plan(self, port: int, authority: str, seconds: float, *, first: int = 1) -> _asking.Plan:
+        """Return the same as a plan for our own generator."""
+        item = f"http://{authority}/item/" if self.absolute else "/item/"
+        close = "Connection: close\r\n" if self.closing else ""
+        after = f" HTTP/1.1\r\nHost: {authority}\r\n{close}\r\n"
+        targets = [self.target(authority)]
+        if self.different:
+            targets = [f"{item}{number + 1}" for number in range(self.cycle)]
+        return _asking.Plan(
+            port=port,
+            seconds=seconds,
+            connections=self.connections,
+            requests=[f"GET {target}{after}".encode() for target in targets],
+            before=f"GET {item}".encode(),
+            after=after.encode(),
+            first=first,
+            closing=self.closing,
+            tls=self.tls,
+            tunnel=authority if self.tunnel else "",
+        )
 
 
 # Requests that never repeat are put together from two constants: wrk.format costs wrk more than
@@ -121,7 +146,13 @@ end
 
 
 def ask(
-    port: int, target: str, authority: str, *, expected: bytes = BODY, tls: bool = False
+    port: int,
+    target: str,
+    authority: str,
+    *,
+    expected: bytes = BODY,
+    tls: bool = False,
+    tunnel: bool = False,
 ) -> None:
     """Ask once and raise BenchmarkError unless the answer is ours, to the byte."""
     context = ssl._create_unverified_context() if tls else None  # as wrk, which verifies nothing
@@ -130,6 +161,9 @@ def ask(
         if tls
         else http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     )
+    if tunnel:
+        host, _, at = authority.rpartition(":")
+        connection.set_tunnel(host, int(at))
     try:
         connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", authority)
@@ -147,17 +181,25 @@ def ask(
 def ask_for_all(port: int, authority: str, count: int = RECORDINGS) -> None:
     """Ask for each of the items 1 to ``count`` once, in origin-form, over one connection."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    for item in range(1, count + 1):
-        connection.request("GET", f"/item/{item}", headers={"Host": authority})
-        response = connection.getresponse()
-        if response.read() != BODY:
-            raise BenchmarkError(f"GET /item/{item} at port {port}: {response.status}")
-    connection.close()
+    try:
+        for item in range(1, count + 1):
+            connection.request("GET", f"/item/{item}", headers={"Host": authority})
+            response = connection.getresponse()
+            if response.read() != BODY:
+                raise BenchmarkError(f"GET /item/{item} at port {port}: {response.status}")
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchmarkError(f"GET /item/{item} at port {port}: {error!r}") from error
+    finally:
+        connection.close()
 
 
-def record_answers(folder: Path, authority: str, name: str, count: int = RECORDINGS) -> None:
+def record_answers(
+    folder: Path, authority: str, name: str, count: int = RECORDINGS, *, tls: bool = False
+) -> None:
     """Make the cassette ``name`` of ``count`` different exchanges with the origin."""
     arguments = ["record", name, "--reverse", f"http://{authority}"]
+    if tls:  # its certificate is one that nobody else knows
+        arguments = ["record", name, "--reverse", f"https://{authority}", "--insecure"]
     with _programs.magneto(f"record-{name}", arguments, folder) as program:
         ask_for_all(program.port, authority, count)
 

@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,23 +51,23 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
     """Add one round's value to ``measurement``, or the reason why there is none."""
     row, shape = measurement.row, measurement.shape
     name = stage.fresh(row.name.replace(" ", "-"))
-    target = shape.target(stage.authority)
+    authority = stage.authority_for(shape)
+    target = shape.target(authority)
     expected = BODY if shape.size is None else b"".join(blocks(shape.size))
 
     def load(lasting: float, first: int) -> Load:
-        script = shape.script(stage.authority, first=first)
-        return _load.run(
-            program.port,
-            script,
-            stage.folder,
-            lasting,
-            connections=shape.connections,
-            tls=shape.tls,
-        )
+        return _load.run(program.port, shape, authority, stage.folder, lasting, first=first)
 
     try:
         with row.start(stage, name) as program:
-            ask(program.port, target, stage.authority, expected=expected, tls=shape.tls)
+            ask(
+                program.port,
+                target,
+                authority,
+                expected=expected,
+                tls=shape.tls,
+                tunnel=shape.tunnel,
+            )
             warm_up = load(min(WARM_UP, seconds), first=0)
             with Watch(program, stage.origin) as watch:
                 result = load(seconds, first=100_000_000)
@@ -134,14 +135,25 @@ def measure_all(
             assert size is not None
             (folder / "bytes" / str(size)).write_bytes(b"".join(blocks(size)))
         files = f" location /bytes/ {{ root {folder}; sendfile on; }}"
-        with _programs.nginx("origin", NGINX_ANSWER + files, folder, load=True) as origin:
-            stage = Stage(folder, origin)
+        with ExitStack() as stack:
+            origin = _programs.nginx("origin", NGINX_ANSWER + files, folder, load=True)
+            stage = Stage(folder, stack.enter_context(origin))
             if any(each.row.cycle for each in measurements):
                 record_answers(folder, stage.authority, "answers")
+            if any(each.shape.tunnel for each in measurements):
+                _add_secure_origin(stage, stack)
             for number in range(rounds):
                 for measurement in measurements:
                     _report.say(f"round {number + 1} of {rounds}: {measurement.name}")
                     measure_undisturbed(measurement, stage, seconds, patience)
+
+
+def _add_secure_origin(stage: Stage, stack: ExitStack) -> None:
+    """Start an origin with TLS, and record what is replayed in tunnels to it."""
+    program = _programs.nginx("secure-origin", NGINX_ANSWER, stage.folder, load=True, tls=True)
+    stage.secure = stack.enter_context(program)
+    authority = f"127.0.0.1:{program.port}"
+    record_answers(stage.folder, authority, "secure-answers", tls=True)
 
 
 def reference(measurement: Measurement, measurements: Sequence[Measurement]) -> Measurement | None:
@@ -218,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.quick:
         options.seconds, options.rounds = 2, 1
     try:
-        _programs.require("wrk", "nginx")
+        _programs.require("nginx")
     except BenchmarkError as error:
         return _report.skipped(error)
     measurements = run(

@@ -91,9 +91,9 @@ def test_a_ratio_needs_every_round() -> None:
     assert (figure["ratio"], figure["holds"]) == (None, None)
 
 
-@pytest.mark.parametrize(("rate", "holds"), [(40, True), (39, False)])
+@pytest.mark.parametrize(("rate", "holds"), [(70, True), (69, False)])
 def test_a_target_holds_from_its_value_on(rate: int, holds: bool) -> None:
-    """Forwarding holds at 0.4 of HAProxy and is missed below."""
+    """Forwarding holds at 0.7 of HAProxy and is missed below."""
     ours = measured("magneto passthrough", rate)
     figure = throughput.figure(ours, [measured("HAProxy", 100), ours])
     assert figure["holds"] is holds
