@@ -5,7 +5,6 @@ Who exceeds a limit is told which, by a close code; what was said until then is 
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import threading

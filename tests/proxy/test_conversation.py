@@ -179,6 +179,56 @@ def test_a_message_from_a_side_file(tmp_path: Path) -> None:
     assert body(client) == frame(data, Opcode.BINARY) + frame(b"after")
 
 
+def in_a_file(path: Path, data: bytes, *fragments: int) -> WebSocketMessage:
+    """Return a message of the server that is in a side file."""
+    path.write_bytes(data)
+    large = FileBody(path, len(data), hashlib.sha256(data).hexdigest())
+    return WebSocketMessage("server", "binary", large, fragments=fragments)
+
+
+@pytest.mark.parametrize("fragments", [(2, 0, 7), (9, 9), (0, 0, 0), (3, 1)])
+def test_fragments_of_a_message_from_a_side_file(
+    fragments: tuple[int, ...], tmp_path: Path
+) -> None:
+    """They are as they were, as far as they add up, like those of a message in memory."""
+    data = b"123456789"
+    in_memory = opened(replaying(recorded(we("binary", data, fragments=fragments))))
+    large = opened(replaying(recorded(in_a_file(tmp_path / "large", data, *fragments))))
+    assert body(large) == body(in_memory)
+
+
+def test_a_ping_inside_a_large_message(tmp_path: Path) -> None:
+    """It is answered when another frame can be put in, and only the last one need be."""
+    data = bytes(3_000_000)
+    stage = replaying(recorded(they("text", b"go"), in_a_file(tmp_path / "large", data)))
+    client = opened(stage)
+    body(client)
+    client.choke()
+    client.send(text("go"))
+    for said in (b"one", b"two"):
+        client.send(frame(said, Opcode.PING, mask=True))
+    client.drain()
+    assert client.take() == frame(data, Opcode.BINARY) + frame(b"two", Opcode.PONG)
+    client.send(frame(b"three", Opcode.PING, mask=True))
+    assert client.take() == frame(b"three", Opcode.PONG)
+
+
+def test_pings_of_a_client_that_reads_nothing() -> None:
+    """Pongs do not pile up."""
+    stage = replaying(recorded(we("binary", bytes(100_000)), they("text", b"go")))
+    client = opened(stage)
+    client.take()
+    client.choke()
+    client.send(frame(bytes(125), Opcode.PING, mask=True) * 1000)
+    before = client.get_write_buffer_size()
+    client.send(frame(bytes(125), Opcode.PING, mask=True) * 1000)
+    assert client.get_write_buffer_size() == before
+    client.drain()
+    client.take()
+    client.send(frame(b"", Opcode.PING, mask=True))
+    assert client.take() == frame(b"", Opcode.PONG)
+
+
 def test_a_side_file_that_has_gone(tmp_path: Path) -> None:
     """What was promised and cannot be read ends the connection."""
     gone = FileBody(tmp_path / "gone", 5, "aa")

@@ -111,6 +111,7 @@ class Player(asyncio.Protocol):
         self._writable = True
         self._closing = False  # our Close frame has gone out, or the connection is to end
         self._large: Iterator[bytes] | None = None  # a message from a side file, under way
+        self._pong = b""  # that cannot be sent yet; only the last is due (RFC 6455 §5.5.3)
 
     def start(self) -> None:
         """Take the connection over."""
@@ -143,7 +144,7 @@ class Player(asyncio.Protocol):
     def _heard(self, message: WebSocketMessage) -> None:
         if message.kind == "ping":
             if isinstance(message.data, bytes):
-                self._write(message_frames("pong", message.data, (), None))
+                self._answer(message_frames("pong", message.data, (), None))
             return
         if message.kind == "pong":
             return
@@ -154,6 +155,13 @@ class Player(asyncio.Protocol):
             self._close(
                 CloseCode.POLICY_VIOLATION, f"Message {mismatch.position} is not as recorded"
             )
+
+    def _answer(self, pong: bytes) -> None:
+        """Send a pong, not in the middle of a frame, and not to a client that reads nothing."""
+        self._pong = pong
+        if self._large is None and self._writable and not self._closing:
+            self._write(pong)
+            self._pong = b""
 
     def _closed_by_client(self, close: WebSocketClose) -> None:
         """Answer a Close frame with its own code (RFC 6455 §5.5.1), and end the connection."""
@@ -214,8 +222,8 @@ class Player(asyncio.Protocol):
             return b""
         data = message.data
         if isinstance(data, FileBody):  # compression would need the whole of it: its own choice
-            self._large = _file_pieces(data)
-            return frame_head(FIN | OPCODES[message.kind], data.size)
+            self._large = _file_frames(message.kind, data, message.fragments)
+            return b""
         deflater = self._deflater if message.compressed else None
         if deflater is None and not message.fragments:
             return frame_head(FIN | OPCODES[message.kind], len(data)) + data
@@ -231,6 +239,7 @@ class Player(asyncio.Protocol):
             return
         if piece is None:
             self._large = None
+            self._answer(self._pong)
         else:
             self._write(piece)
 
@@ -267,6 +276,7 @@ class Player(asyncio.Protocol):
         """The client takes more."""
         self._writable = True
         self.ticks = 0
+        self._answer(self._pong)
         self._speak()
 
     def eof_received(self) -> bool:
@@ -298,14 +308,28 @@ class Player(asyncio.Protocol):
         self.transport.close()
 
 
-def _file_pieces(body: FileBody) -> Iterator[bytes]:
-    left = body.size
+def _file_frames(kind: str, body: FileBody, fragments: tuple[int, ...]) -> Iterator[bytes]:
+    """Yield the frames of a message in a file, piece by piece, as ``message_frames`` makes them."""
+    head = OPCODES[kind]
     with body.path.open("rb") as file:
-        while piece := file.read(min(_PIECE, left)):
-            left -= len(piece)
-            yield piece
-    if left:  # its length has been promised to the client
-        raise OSError(f"{body.path} is {left} bytes shorter than when recorded")
+        for last, size in _sizes(body.size, fragments):
+            yield frame_head(head | FIN if last else head, size)
+            head = 0
+            left = size
+            while left and (piece := file.read(min(_PIECE, left))):
+                left -= len(piece)
+                yield piece
+            if left:  # its length has been promised to the client
+                raise OSError(f"{body.path} is shorter than when it was recorded")
+
+
+def _sizes(whole: int, fragments: tuple[int, ...]) -> Iterator[tuple[bool, int]]:
+    """Yield the size of each frame, and whether it is the last; they add up to ``whole``."""
+    for each in fragments[:-1]:
+        size = min(each, whole)
+        whole -= size
+        yield False, size
+    yield True, whole
 
 
 def play_conversation(
