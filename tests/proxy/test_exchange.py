@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from magneto_serge.proxy.dial import Origin, UpstreamProxy
+from magneto_serge.replay.modes import Mode
 
 from .stage import Stage
 from .traffic import URL, answer, ask, chunked, read_answers
@@ -413,3 +414,45 @@ def test_pooled_connection_reads() -> None:
     origin.take()
     other.send(ask(f"{URL}/other"))
     assert origin.take().startswith(b"GET /other ")
+
+
+@pytest.mark.parametrize("mode", [Mode.PASSTHROUGH, Mode.RECORD])
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("closing", ["", "Connection: close", "Connection: keep-alive"])
+@pytest.mark.parametrize("own", ["X-Own: 1", "Connection: close", "Connection: X-Hop"])
+def test_an_answer_in_one_read(mode: Mode, version: str, closing: str, own: str) -> None:
+    """An answer in one read is relayed and recorded as one in several; connections fare alike."""
+    whole = answer(b"hello", "X-Hop: 2", own)
+    outcomes = []
+    for cut in (len(whole), 10, len(whole) - 5, len(whole) - 2, len(whole), len(whole)):
+        stage = Stage(mode)
+        client = stage.client()
+        client.send(ask(f"{URL}/", *filter(None, [closing]), version=version))
+        origin = stage.answer_dial()
+        origin.send(whole[:cut])
+        if whole[cut:]:
+            origin.send(whole[cut:])
+        outcomes.append(
+            (
+                client.take(),
+                client.open,
+                origin.open,
+                stage.stats,
+                [(kept.response, kept.failure, kept.chunks) for kept in stage.sink.interactions],
+            )
+        )
+    assert outcomes == outcomes[:1] * len(outcomes)
+    assert outcomes[0][0].endswith(b"\r\n\r\nhello")
+
+
+def test_bytes_beyond_an_answer_in_one_read() -> None:
+    """The answer goes to the client, and the connection with more bytes on it to nobody."""
+    stage = Stage()
+    client = stage.client()
+    client.send(ask())
+    origin = stage.answer_dial()
+    origin.send(answer(b"hello") + b"HTTP/1.1 200")
+    assert read_answers(client.take(), ["GET"])[0].body == b"hello"
+    assert not origin.open
+    client.send(ask())
+    assert stage.dials == 1

@@ -76,6 +76,22 @@ def test_known_fields_do_not_excuse_a_request_line(line: bytes) -> None:
     assert statuses(read_requests([line + b"\r\n" + SECTION])) != []
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"http://a.example/ b",
+        b"http://a.example/\x01",
+        b"http://a.example/\xc3\xa9",
+        b"http://a|b/",
+    ],
+)
+def test_a_known_authority_does_not_excuse_a_target(target: bytes) -> None:
+    """What stands behind a known authority, or before it, is checked each time."""
+    for _ in range(3):
+        read_requests([b"GET http://a.example/ HTTP/1.1\r\n" + SECTION])
+    assert statuses(read_requests([b"GET " + target + b" HTTP/1.1\r\n" + SECTION])) != []
+
+
 def test_known_fields_go_with_any_target_and_method() -> None:
     """The same fields behind another line make the same request with another line."""
     for line in (b"GET /other?q HTTP/1.1", b"POST http://b.example/ HTTP/1.1"):

@@ -28,7 +28,7 @@ class Addressing:
     """How the requests of one connection find their origin.
 
     ``origin`` is the connection's own, None for a proxy's; ``destination`` is that of the last
-    request read.
+    request read, and ``userinfo`` what stood before the authority in its target.
     """
 
     __slots__ = (
@@ -39,9 +39,9 @@ class Addressing:
         "_named",
         "_prefix",
         "_server",
-        "_userinfo",
         "destination",
         "origin",
+        "userinfo",
     )
 
     def __init__(self, server: ProxyServer, origin: Origin | None, *, in_tunnel: bool) -> None:
@@ -49,7 +49,7 @@ class Addressing:
         self.destination = origin or _NOWHERE
         self._server = server
         self._in_tunnel = in_tunnel
-        self._userinfo: str | None = None
+        self.userinfo: str | None = None
         self._from_target = False
         self._named = _NOWHERE
         self._prefix = ""  # scheme, authority and slash of the last target that named an origin
@@ -63,22 +63,26 @@ class Addressing:
         """
         target = head.target
         origin = self.origin
-        self._userinfo = None
+        self.userinfo = None
         self._from_target = True
         if "#" in target:
             refuse_fragment(target)
-        if origin is None and self._prefix and target.startswith(self._prefix):
+        if target[0] == "/":
+            if origin is None:
+                return None
+            self._from_target = not self._in_tunnel
+        elif origin is None and self._prefix and target.startswith(self._prefix):
             # The authority of the last request, to the letter: a client keeps to its origins.
             origin = self._named
             target = target[len(self._prefix) - 1 :]
-        elif target[0] != "/" and target != "*":
+        elif target != "*":
             absolute = self._server.absolute_target(target)
             named = absolute.origin
             if origin is not None and named != origin:
                 raise ClientProtocolError(
                     f"This connection serves {origin.scheme}://{origin.authority} only", 421
                 )
-            self._userinfo = absolute.userinfo
+            self.userinfo = absolute.userinfo
             if absolute.userinfo is None and target.endswith(absolute.target):
                 self._named = named
                 self._prefix = target[: len(target) - len(absolute.target) + 1]
@@ -125,9 +129,9 @@ class Addressing:
 
         RFC 9110 §4.2.4 bars userinfo from the wire; RFC 7617 is what it has always meant.
         """
-        if not self._userinfo or "authorization" in request.headers:
+        if not self.userinfo or "authorization" in request.headers:
             return b""
-        credentials = unquote(self._userinfo).encode()
+        credentials = unquote(self.userinfo).encode()
         if b":" not in credentials:
             credentials += b":"
         return b"Authorization: Basic " + b64encode(credentials) + b"\r\n"

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from magneto_serge.messages import FailureKind
+from magneto_serge.proxy import answers
 from magneto_serge.proxy.distortion import DistortedTransport
 from magneto_serge.proxy.exchange import Exchange
 from magneto_serge.proxy.faulty import Pause
@@ -20,6 +21,7 @@ from magneto_serge.proxy.refusals import Refusal
 from magneto_serge.proxy.reset import reset as send_reset
 from magneto_serge.proxy.shaped import Asking
 from magneto_serge.replay.faults import Fault
+from magneto_serge.replay.misses import Miss
 from magneto_serge.wire.events import RequestReceived
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Answering(asyncio.Protocol):
         "_cutting",
         "_discarding",
         "_exchange",
+        "_head",
         "_pump",
         "gate",
         "server",
@@ -46,6 +49,7 @@ class Answering(asyncio.Protocol):
     _cutting: bool  # a reset waits until what was written has gone out
     _discarding: bool  # the request in hand has been answered: the rest of it is dropped
     _exchange: Exchange | None
+    _head: RequestReceived | None  # of the request in hand
     _pump: Pump | Playing | Pause | Asking | None
     gate: Gate
     server: ProxyServer
@@ -98,6 +102,19 @@ class Answering(asyncio.Protocol):
         """Write a whole answer of ours before the request has been looked at."""
         self._discarding = not head.ended
         self._write(data, close=close)
+
+    def refuse_miss(self, miss: Miss) -> None:
+        """Refuse what no recording matches, and say so."""
+        self.server.missed(miss)
+        if type(self.transport) is DistortedTransport:  # what explains itself comes out right
+            self.transport = self.transport.inner
+        head = self._head
+        if head is None:
+            return
+        close = self._close_after or head.expect_continue
+        self._write(
+            answers.miss_answer(miss, close=close, head_only=head.method == "HEAD"), close=close
+        )
 
     def distort(self, fault: Fault) -> None:
         """Let what is written from here on come out wrong; the connection ends with it."""

@@ -190,7 +190,7 @@ class Encoded(msgspec.Struct):
 
     ``head`` holds everything up to the body and, where the body is small, the body too;
     ``pieces`` is what follows; ``file`` streams after it; ``tail`` comes last. ``close`` and
-    ``cut`` are those of `Framed`.
+    ``cut`` are those of `Framed`. ``whole``: there is nothing but ``head``, and nothing ends.
     """
 
     head: bytes
@@ -200,6 +200,7 @@ class Encoded(msgspec.Struct):
     close: bool = False
     cut: FailureKind | None = None
     size: int = 0
+    whole: bool = False
 
 
 _JOIN_BELOW = 65_536  # bytes: one write beats saving a copy up to about here
@@ -217,8 +218,13 @@ def encode(interaction: Interaction, *, version: str, keep_alive: bool) -> Encod
         return Encoded(head, (), body, tail, parts.close, parts.cut, size)
     pieces = _chunked(body, interaction.chunks) if parts.chunked else (body,)
     if size < _JOIN_BELOW:
-        whole = b"".join((head, *pieces, tail))
-        return Encoded(whole, close=parts.close, cut=parts.cut, size=size)
+        return Encoded(
+            b"".join((head, *pieces, tail)),
+            close=parts.close,
+            cut=parts.cut,
+            size=size,
+            whole=not parts.close and parts.cut is None,
+        )
     return Encoded(head, pieces, None, tail, parts.close, parts.cut, size)
 
 

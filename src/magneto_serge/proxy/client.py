@@ -76,7 +76,6 @@ class ClientConnection(Patient):
     __slots__ = (
         "_asked",
         "_backlog",
-        "_head",
         "_pinned",
         "_raw",
         "_request",
@@ -151,7 +150,7 @@ class ClientConnection(Patient):
             return
         parser = self._parser
         # A head that comes in drips must not look alive: its clock starts with its first byte.
-        if not parser.mid_message:
+        if self.ticks and not parser.mid_message:
             self.ticks = 0
         events = parser.feed(data)
         if events:
@@ -159,11 +158,21 @@ class ClientConnection(Patient):
         if self._backlog:
             self._backlog.extend(events)
             return
-        for index, event in enumerate(events):
-            if not self._dispatch(event):
-                self._backlog.extend(events[index:])
-                self.gate.hold(Hold.BACKLOG)
-                return
+        if (  # a request whose turn has come: nearly every read is just that
+            len(events) == 1
+            and type(head := events[0]) is RequestReceived
+            and self._exchange is None
+            and self._pump is None
+            and self.writable
+            and not self.transport.is_closing()
+        ):
+            self._on_request(head)
+        else:
+            for index, event in enumerate(events):
+                if not self._dispatch(event):
+                    self._backlog.extend(events[index:])
+                    self.gate.hold(Hold.BACKLOG)
+                    return
         if self._backlog:
             self._next()
         elif self._spool is not None:
@@ -285,7 +294,10 @@ class ClientConnection(Patient):
             if fault is not None:
                 suffer(self, fault, request, head)
                 return
-        self.decide(request, head)
+        if head.ended:  # as `decide` would
+            self._act(session.decide(request))
+        else:
+            self.decide(request, head)
 
     def _answer_itself(self, session: Session, head: RequestReceived) -> None:
         """Answer what is asked of the proxy itself."""
@@ -350,7 +362,7 @@ class ClientConnection(Patient):
             return
         self._spool = None
         self._discarding = True
-        if type(decision) is Recording and decision.interaction.uploaded:
+        if isinstance(decision, Recording) and decision.interaction.uploaded:
             self.server.stats.replayed += 1
             latency = None if session.pace is None else session.pace.latency_for(request)
             self.wait_for(Duplex(self, decision.interaction, latency, self._asked, head.version))
@@ -432,7 +444,7 @@ class ClientConnection(Patient):
     # --- answers -----------------------------------------------------------------------------
 
     def _act(self, decision: Decision) -> None:
-        if type(decision) is Recording:
+        if isinstance(decision, Recording):
             if self._session.shaping is None:
                 self.play(decision)
             else:
@@ -479,6 +491,8 @@ class ClientConnection(Patient):
         encoded = answers.encoded_once(recording, head.version, keep_alive=not self._close_after)
         server.stats.bytes_out += len(encoded.head)
         self.transport.write(encoded.head)
+        if encoded.whole:
+            return
         if encoded.pieces or encoded.file or encoded.tail or encoded.cut:
             self.wait_for(Pump(self, encoded))
         elif encoded.close:
@@ -514,19 +528,6 @@ class ClientConnection(Patient):
             elif not self._backlog:
                 self.gate.release(Hold.BACKLOG)
 
-    def refuse_miss(self, miss: Miss) -> None:
-        """Refuse what no recording matches, and say so."""
-        self.server.missed(miss)
-        if type(self.transport) is DistortedTransport:  # what explains itself comes out right
-            self.transport = self.transport.inner
-        head = self._head
-        if head is None:
-            return
-        close = self._close_after or head.expect_continue
-        self._write(
-            answers.miss_answer(miss, close=close, head_only=head.method == "HEAD"), close=close
-        )
-
     def _refuse_session(self, head: RequestReceived) -> None:
         log.warning("Refused %s %s: session %r is over", head.method, head.target, self.user)
         self._refuse(refusals.session_over(self.user), head)
@@ -542,7 +543,7 @@ class ClientConnection(Patient):
         unsure = not request_ended and head is not None and head.expect_continue
         if self._close_after or unsure:
             self.transport.close()
-        else:
+        elif self._backlog or self._ended or self._raw is not None or self.gate.reasons:
             self._next()
 
     def exchange_failed(self, failure: Failure, *, request_ended: bool) -> None:

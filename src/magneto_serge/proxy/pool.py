@@ -32,7 +32,7 @@ class Pool:
             if not repeatable and connection.ticks:
                 return None
             idle.pop()
-            if connection.usable:
+            if not connection.transport.is_closing():  # all else that `usable` asks, it was
                 return connection
         return None
 
@@ -58,7 +58,7 @@ class Pool:
         idle = self._idle.get(connection.origin)
         if idle is None:
             idle = self._idle[connection.origin] = []
-        if len(idle) < IDLE_LIMIT and connection.usable:
+        if connection.usable and len(idle) < IDLE_LIMIT:
             idle.append(connection)
         else:
             connection.transport.close()

@@ -58,6 +58,7 @@ class Sieve:
 class ShapedExchange(Exchange):
     """An exchange in a session that shapes what it carries."""
 
+    _relays_whole = False
     _original: ResponseReceived | None = None  # the response's head as the origin sent it
     _outgoing: Outgoing | None = None
     _content: bytes | None = None  # of the request, where it is not what the client sent

@@ -72,7 +72,7 @@ class _Parser:
         self._silent = 0  # bytes fed since the last event
         self._carried = 0  # bytes in the last feed with events: a head may have begun in it
         self._start = b""  # what is silent so far, while it is short
-        self._broken = False
+        self.broken = False  # the peer has broken the protocol: nothing more can be read from it
         self._parser = self._new_parser()
 
     def _new_parser(self) -> httptools.HttpRequestParser | httptools.HttpResponseParser:
@@ -83,14 +83,9 @@ class _Parser:
         """Whether bytes have come that have made no event yet: part of a head, say."""
         return self._silent > 0
 
-    @property
-    def broken(self) -> bool:
-        """Whether the peer has broken the protocol: nothing more can be read from it."""
-        return self._broken
-
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that ``data`` completes, in order; empty data makes none."""
-        if self._broken:
+        if self.broken:
             return []
         self._silent += len(data)
         rest: bytes | None = None
@@ -108,7 +103,7 @@ class _Parser:
             self._silent = 0
             self._carried = len(data)
         elif self._silent > self._max_header_size:
-            self._broken = True
+            self.broken = True
             return [PeerBrokeProtocol(self._too_large())]
         elif self._silent <= _START_KEPT:
             self._start = data if self._silent == len(data) else self._start + data
@@ -118,7 +113,7 @@ class _Parser:
         self._events.append(BytesAfterUpgrade(rest))
 
     def _fail(self, error: httptools.HttpParserError, data: bytes) -> None:
-        self._broken = True
+        self.broken = True
         cause = error.__context__
         if not isinstance(cause, ProtocolError):
             cause = self._error(f"Malformed HTTP: {error}")
@@ -179,20 +174,19 @@ class RequestParser(_Parser):
 
         What follows a request that closes the connection is dropped (RFC 9112 §9.6).
         """
+        # Where a request can begin; which of the limits a long one is over, the callbacks tell.
+        if self._between and not self._silent and len(data) <= self._max_header_size:
+            head = _REQUESTS.recall(data)
+            if head is not None:
+                self._head = head
+                return [head]
+            events = super().feed(data)
+            if events and self._between:
+                _REQUESTS.learn(data, events)
+            return events
         if self._closing:
             return []
-        if not self._between or self._silent or data[-4:] != b"\r\n\r\n":
-            return super().feed(data)
-        if len(data) > self._max_header_size:  # which of the limits, the callbacks tell
-            return super().feed(data)
-        head = _REQUESTS.recall(data)
-        if head is not None:
-            self._head = head
-            return [head]
-        events = super().feed(data)
-        if events and self._between:
-            _REQUESTS.learn(data, events)
-        return events
+        return super().feed(data)
 
     def _upgraded(self, rest: bytes) -> None:
         while (head := self._head) is not None and head.method != "CONNECT" and not head.upgrade:
@@ -219,7 +213,7 @@ class RequestParser(_Parser):
         if isinstance(error, httptools.HttpParserInvalidMethodError) and not self._events:
             start = self._start if len(self._start) == self._silent - len(data) else b""
             if _METHOD.match(start + data):
-                self._broken = True
+                self.broken = True
                 refusal = ClientProtocolError("Unknown method", 501)  # RFC 9110 §15.6.2
                 self._events.append(PeerBrokeProtocol(refusal))
                 return
@@ -302,6 +296,7 @@ class RequestParser(_Parser):
             self._events.append(StreamEnded(trailers))
         if not head.keep_alive and not head.upgrade and head.method != "CONNECT":
             self._closing = True
+            self._between = False  # nothing can begin any more
 
 
 def _as_http_1_0(head: RequestReceived) -> None:
@@ -374,8 +369,8 @@ class ResponseParser(_Parser):
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that ``data`` completes; bytes nobody asked for break the protocol."""
-        if not self._awaiting and not self._broken:
-            self._broken = True
+        if not self._awaiting and not self.broken:
+            self.broken = True
             return [PeerBrokeProtocol(UpstreamProtocolError("Bytes beyond the response"))]
         if not self._between or self._silent or self._stale or self._method in _NO_CONTENT:
             return super().feed(data)
@@ -395,14 +390,14 @@ class ResponseParser(_Parser):
         is for the connection to say. An unfinished message is ``PeerBrokeProtocol``.
         """
         head = self._head
-        if not self._awaiting or self._broken:
+        if not self._awaiting or self.broken:
             return []
         if head is not None and head.framing is Framing.CLOSE:
             self._awaiting = False
             return [StreamEnded(())]
         if head is None and self._between:
             return []
-        self._broken = True
+        self.broken = True
         return [PeerBrokeProtocol(UpstreamProtocolError("The origin closed mid-message"))]
 
     def on_message_begin(self) -> None:

@@ -27,10 +27,12 @@ from magneto_serge.wire.events import (
 _HEADS_KEPT = 512  # of each kind, for all connections of the process
 _SEEN_KEPT = 4096  # hashes of what came once
 _LONGEST = 4096  # bytes of a head worth keeping
+_END = StreamEnded(())
 
-# The request lines that llhttp takes, as far as they are common: method and target are checked
-# here each time because they are not part of what is remembered.
+# The request lines that llhttp takes, as far as they are common: what is learnt has one of these.
+# A line that is recalled is checked each time, because it is not part of what is remembered.
 _REQUEST_LINE = re.compile(rb"([A-Z]+) ((?:https?://[A-Za-z0-9.-]+(?::[0-9]+)?)?/[!-~]*) HTTP/1\.1")
+_AUTHORITIES_KEPT = 1024
 
 
 class _Seen:
@@ -56,24 +58,34 @@ class RequestMemory:
     def __init__(self) -> None:
         self._seen = _Seen()
         self._sections: dict[bytes, Section] = {}
-        self._methods: dict[bytes, str] = {}
+        self._methods: dict[str, str] = {}
+        self._authorities: set[str] = set()  # of absolute-form targets: scheme to slash
 
     def recall(self, data: bytes) -> RequestReceived | None:
-        """Return the event of a request that is ``data`` from end to end, if it is known."""
-        line_end = data.find(b"\r\n")
-        section = self._sections.get(data[line_end + 2 :])
+        """Return the event of a request that is ``data`` from end to end, if it is known.
+
+        The line is one of `_REQUEST_LINE` with a method and, in absolute-form, an authority that
+        came before. To check it so takes 0.6 µs, with the expression it takes 1.3.
+        """
+        line, _, fields = data.partition(b"\r\n")
+        section = self._sections.get(fields)
         if section is None:
             return None
-        match = _REQUEST_LINE.fullmatch(data, 0, line_end)
-        if match is None:
+        try:
+            text = line.decode()
+            token, target, version = text.split(" ")
+        except ValueError:
             return None
-        raw_method, target = match.groups()
-        method = self._methods.get(raw_method)
-        if method is None:
+        method = self._methods.get(token)
+        if method is None or version != "HTTP/1.1":
+            return None
+        if not (text.isascii() and text.isprintable()):
+            return None
+        if target[:1] != "/" and target[: target.find("/", 8) + 1] not in self._authorities:
             return None
         return RequestReceived(
             method,
-            target.decode("ascii"),
+            target,
             "HTTP/1.1",
             section.headers.raw,
             Framing.NONE,
@@ -85,7 +97,7 @@ class RequestMemory:
     def learn(self, data: bytes, events: list[Event]) -> None:
         """Remember the section of a request if it was ``data`` from end to end."""
         line_end = data.find(b"\r\n")
-        if not self._seen.before(data[line_end + 2 :]):
+        if data[-4:] != b"\r\n\r\n" or not self._seen.before(data[line_end + 2 :]):
             return
         head = events[0]
         if (
@@ -105,7 +117,11 @@ class RequestMemory:
             return
         if len(self._sections) >= _HEADS_KEPT:
             self._sections.clear()
-        self._methods[head.method.encode("ascii")] = head.method
+        if len(self._authorities) >= _AUTHORITIES_KEPT:
+            self._authorities.clear()
+        self._methods[head.method] = head.method
+        if head.target[0] != "/":
+            self._authorities.add(head.target[: head.target.find("/", 8) + 1])
         section = Section(head.fields, head.nominated)
         head.section = section
         self._sections[data[line_end + 2 :]] = section
@@ -120,11 +136,11 @@ class ResponseMemory:
 
     def recall(self, data: bytes) -> list[Event] | None:
         """Return the events of a response that is ``data`` from end to end, if it is known."""
-        end = data.find(b"\r\n\r\n") + 4
-        head = self._heads.get(data[:end])
-        if head is None or head.content_length != len(data) - end:
+        start, _, content = data.partition(b"\r\n\r\n")
+        head = self._heads.get(start)
+        if head is None or head.content_length != len(content):
             return None
-        return [head, DataReceived(data[end:]), StreamEnded(())]
+        return [head, DataReceived(content), _END]
 
     def learn(self, data: bytes, events: list[Event]) -> None:
         """Remember the head of a response if it was ``data`` from end to end."""
@@ -143,4 +159,4 @@ class ResponseMemory:
         if len(self._heads) >= _HEADS_KEPT:
             self._heads.clear()
         head.section = Section(head.fields)
-        self._heads[data[:end]] = head
+        self._heads[data[: end - 4]] = head
