@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ from websockets.http11 import Response as Refusal
 from websockets.sync.client import ClientConnection, connect
 
 from magneto_serge import Cassette, MagnetoProxy, Request
-from magneto_serge.messages import Conversation, WebSocketMessage
+from magneto_serge.messages import Conversation, Interaction, WebSocketMessage
 from magneto_serge.storage.recover import recover
 
 from .conftest import MakeProxy
 from .test_crash import wait_for
 from .websocket_servers import Server, serve_websockets
-from .websocket_wire import BINARY, TEXT, Stage, close, frame, read_frame
+from .websocket_wire import BINARY, CONTINUATION, TEXT, Stage, close, frame, read_frame
 
 Serve = Callable[..., Server]
 
@@ -217,6 +218,105 @@ def test_secrets_in_messages(stage: Stage) -> None:
             pair.client.send(frame(TEXT, asked))
             assert pair.hears() == (0x81, b'{"welcome": true}')
         stage.proxy.rewind()
+    assert stage.proxy.misses == []
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_secret_in_two_frames(compressed: bool, stage: Stage) -> None:
+    """A secret is found however the message that holds it was cut, and never on the disk."""
+    token = b"ghp_" + b"a1B2c3D4e5" * 3 + b"f6G7h8"
+    said = json.dumps({"token": token.decode()}).encode()
+    offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n" if compressed else ""
+    squeeze = zlib.compressobj(wbits=-15)
+    sent = said
+    if compressed:
+        sent = (squeeze.compress(said) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    pieces = [sent[:20], sent[20:24], sent[24:]]
+    frames = [
+        frame(TEXT, pieces[0], fin=False, rsv=4 if compressed else 0),
+        frame(CONTINUATION, pieces[1], fin=False),
+        frame(CONTINUATION, pieces[2]),
+    ]
+    with stage.recorded(offer=offer, accept=offer) as pair:
+        for each in frames:
+            pair.to_server(each)
+        pair.to_client(frame(TEXT, b"welcome", masked=False))
+    assert stage.path is not None
+    assert token not in stage.path.read_bytes()
+    assert token[:12] not in stage.path.read_bytes()
+    (only,) = stage.conversations()
+    asked = only.messages[0]
+    assert isinstance(asked.data, bytes)
+    assert json.loads(asked.data).keys() == {"token"}
+    assert compressed or sum(asked.fragments) == len(asked.data)
+    with stage.replayed(offer=offer) as pair:
+        for each in frames:
+            pair.client.send(each)
+        assert pair.hears()[1][:7] in (b"welcome", _deflated(b"welcome")[:7])
+    assert stage.proxy.misses == []
+
+
+def _deflated(data: bytes) -> bytes:
+    squeeze = zlib.compressobj(wbits=-15)
+    return (squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def test_what_is_written_is_prepared(make_proxy: MakeProxy) -> None:
+    """A rewrite rule reaches the handshake, a hook the messages too, and no secret comes of it."""
+    token = "ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8"
+    stage = Stage(make_proxy(rewrite=["to-cassette request set X-Written: by a rule"]))
+
+    @stage.proxy.before_record
+    def note(interaction: Interaction) -> Interaction | None:
+        talk = interaction.websocket
+        assert talk is not None
+        if any(each.data == b"leave me out" for each in talk.messages):
+            return None
+        said = [each for each in talk.messages if each.data != b"noise"]
+        said.append(WebSocketMessage("server", "text", f'{{"token": "{token}"}}'.encode()))
+        return msgspec.structs.replace(interaction, websocket=Conversation(said, talk.close))
+
+    stage.proxy.use("tape", "record")
+    for line in (b"noise", b"leave me out"):
+        pair = stage.open()
+        pair.to_server(frame(TEXT, b"hello"))
+        pair.to_client(frame(TEXT, line, masked=False))
+        pair.to_client(close(1000, masked=False))
+        pair.to_server(close(1000))
+        pair.end()
+    stage.save()
+    ((_, _, hello), (sender, _, added)) = stage.said()
+    assert (hello, sender) == (b"hello", "server")
+    assert json.loads(added)["token"] != token
+    assert stage.path is not None
+    assert token not in stage.path.read_text()
+    with Cassette.open(stage.path, verify=True) as cassette:
+        assert cassette[0].request.headers.get("x-written") == "by a rule"
+    with stage.replayed() as pair:
+        pair.client.send(frame(TEXT, b"hello"))
+        assert pair.hears() == (0x81, added)
+
+
+def test_templates(make_proxy: MakeProxy) -> None:
+    """What the server says is made from what the client has just said, if the user says so."""
+    stage = Stage(make_proxy(templates=True, ignore_json_paths=("$.id",)))
+    with stage.recorded() as pair:
+        for number in (1, 2):
+            pair.to_server(frame(TEXT, b'{"id": %d}' % number))
+            pair.to_client(frame(TEXT, b'{"re": %d}' % number, masked=False))
+    assert stage.path is not None
+    document = json.loads(stage.path.read_text())
+    (only,) = document["interactions"]
+    only["template"] = True
+    for message in only["messages"]:
+        if message["from"] == "server":
+            del message["json"]
+            message["text"] = "{{ message.json.id + 1 }}"
+    stage.path.write_text(json.dumps(document))
+    with stage.replayed() as pair:
+        for number in (41, 7):
+            pair.client.send(frame(TEXT, b'{"id": %d}' % number))
+            assert pair.hears() == (0x81, b"%d" % (number + 1))
     assert stage.proxy.misses == []
 
 
