@@ -56,6 +56,8 @@ def test_the_redactor_is_made_when_it_is_needed_and_once() -> None:
     stream.feed(b'{"password": "hunter2hunter2"}')
     assert b"REDACTED-1" in stream.finish()
     assert late.redact(asking("s3cret")) == asking("REDACTED-2")
+    assert late.is_clean(b"nothing")
+    assert not late.is_clean(b"hunter2hunter2")
     assert len(made) == 1
 
 
@@ -65,3 +67,4 @@ def test_without_redaction_a_warning_is_loud(caplog: pytest.LogCaptureFixture) -
     assert "REDACTION IS OFF" in caplog.text
     assert redaction.redact(asking("s3cret")) == asking("s3cret")
     assert redaction.bodies is None
+    assert redaction.clean(b'{"password": "s3cret"}')

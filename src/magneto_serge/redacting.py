@@ -23,10 +23,12 @@ log = logging.getLogger("magneto_serge")
 
 
 class Redaction(NamedTuple):
-    """What a recorder is given: for interactions, and for the bodies that go to files."""
+    """What a recorder is given: for interactions, and for the bodies that go to files; and what
+    tells of the text of a message that nothing has to be done."""
 
     redact: Callable[[Interaction], Interaction]
-    bodies: LateRedactor | None = None
+    bodies: LateRedactor | None
+    clean: Callable[[bytes], bool]
 
 
 class LateRedactor:
@@ -44,6 +46,10 @@ class LateRedactor:
     def redact(self, interaction: Interaction) -> Interaction:
         """Return the interaction as it may be written."""
         return (self._made or self._now()).redact(interaction)
+
+    def is_clean(self, text: bytes) -> bool:
+        """Tell whether nothing would be replaced in a text of a message: True is certain."""
+        return (self._made or self._now()).is_clean(text)
 
     def stream(self, fields: tuple[FieldLine, ...]) -> BodyStream:
         """Return what redacts a body on its way to a side file, below these fields."""
@@ -79,7 +85,7 @@ def redaction_for(
         log.warning(
             "REDACTION IS OFF: passwords, tokens and cookies are written to %r as they are", name
         )
-        return Redaction(without_proxy_fields)
+        return Redaction(without_proxy_fields, None, lambda text: True)
 
     def made() -> Redactor:
         from magneto_serge.replay.secrets.redactor import Redactor
@@ -87,7 +93,7 @@ def redaction_for(
         return Redactor(rules, None if older is None else _counting(older), bound)
 
     redactor = LateRedactor(made)
-    return Redaction(redactor.redact, redactor)
+    return Redaction(redactor.redact, redactor, redactor.is_clean)
 
 
 def _counting(older: Callable[[], Iterable[Interaction]]) -> Callable[[], int]:

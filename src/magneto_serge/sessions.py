@@ -479,7 +479,9 @@ class CassetteSession:
             older=(lambda: self._store.open(name)) if adds else None,
             bound=None if shelves is None else shelves.placeholder_for,
         )
-        return self._store.recorder(name, redact=redaction.redact, bodies=redaction.bodies)
+        return self._store.recorder(
+            name, redact=redaction.redact, bodies=redaction.bodies, clean=redaction.clean
+        )
 
     def _shelves(self, name: str) -> Shelves:
         cassette = self._store.open(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from magneto_serge.messages import FileBody, WebSocketClose, WebSocketMessage
+from magneto_serge.storage.conversation_columns import Columns
 from magneto_serge.storage.conversation_log import LOG, ConversationLog, End, unfinished
 
 from .talk import handshake, texts
@@ -36,6 +37,20 @@ def test_messages_are_read_from_where_they_are(log: ConversationLog) -> None:
     assert (len(found), found[1], found[:1]) == (2, BYE, [HELLO])
     assert list(log.messages(array("Q"), 0)) == []
     log.close()
+    log.close()
+
+
+def test_messages_by_columns(log: ConversationLog, tmp_path: Path) -> None:
+    """Messages that were added by columns are read as those that were added one by one."""
+    log.opened(1, handshake("/1"))
+    columns = Columns(b"\x81\x81", [("client", 1.0, 1), ("server", 2.0, 1)], [b"hello", b"bye"])
+    offsets = array("Q", [log.whole(1, columns), log.said(1, [HELLO])])
+    log.flush()
+    assert list(log.messages(offsets, 3)) == [HELLO, BYE, HELLO]
+    (found,) = unfinished(tmp_path / "bodies")
+    assert found.websocket is not None
+    assert len(found.websocket.messages) == 3
+    assert list(found.websocket.messages) == [HELLO, BYE, HELLO]
     log.close()
 
 

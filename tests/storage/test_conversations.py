@@ -17,6 +17,8 @@ from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.recover import recover
 from magneto_serge.storage.store import CassetteStore
+from magneto_serge.wire.websocket import FrameReader
+from magneto_serge.wire.websocket_messages import mask_frames, message_frames
 
 from .interactions import conversations, exchange
 from .talk import CLOSED, bytes_of, end, frames, handshake, say, talk, texts
@@ -305,3 +307,74 @@ def test_what_goes_wrong_with_one_is_not_the_others(tmp_path: Path) -> None:
     found = {each.request.target: texts(each) for each in loaded(store, "found")}
     assert found["/1"] == [("client", "one")]
     assert found["/3"] == [("client", "three")]
+
+
+DATA = ("text", "binary")
+said_in_frames = st.lists(
+    st.tuples(
+        st.sampled_from(["client", "server"]),
+        st.sampled_from(["text", "binary", "ping", "pong"]),
+        st.binary(max_size=80),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(said_in_frames, st.integers(1, 400), st.booleans())
+def test_reads_make_no_difference(
+    said: list[tuple[str, str, bytes, bool]], size: int, clean: bool
+) -> None:
+    """However what was said is cut into frames and reads, each message is recorded as it was."""
+    streams = {"client": b"", "server": b""}
+    for sender, kind, data, cut in said:
+        sizes = (len(data) // 2, len(data) - len(data) // 2) if cut and kind in DATA else ()
+        wire = message_frames(kind, data, sizes, None)
+        streams[sender] += wire if sender == "server" else mask_frames(wire)
+    with TemporaryDirectory() as folder:
+        store = CassetteStore(Path(folder))
+        recorder = store.recorder("tape", redact=lambda each: each, clean=lambda text: clean)
+        writer = recorder.open_conversation(handshake())
+        for sender, wire in streams.items():
+            reader = FrameReader(masked=sender == "client")
+            for at in range(0, len(wire), size):
+                if heard := reader.feed(wire[at : at + size]):
+                    writer.heard(sender, 1.0, heard, size)
+        end(writer)
+        recorder.finish(replace=True)
+        (recorded,) = loaded(store)
+        assert recorded.websocket is not None
+        found = [(m.sender, m.kind, bytes_of(m)) for m in recorded.websocket.messages]
+    for who in streams:
+        assert [each[1:] for each in found if each[0] == who and each[1] in DATA] == [
+            (kind, data) for sender, kind, data, _ in said if sender == who and kind in DATA
+        ]
+    assert sorted(found) == sorted((sender, kind, data) for sender, kind, data, _ in said)
+
+
+def test_only_what_may_hold_a_secret_is_redacted(tmp_path: Path) -> None:
+    """Messages that are clean together are written as they came; of the others none is."""
+    asked: list[bytes] = []
+
+    def clean(text: bytes) -> bool:
+        asked.append(text)
+        return b"secret" not in text
+
+    def redact(interaction: Interaction) -> Interaction:
+        said = interaction.websocket
+        if said is None or not said.messages:
+            return interaction
+        messages = [msgspec.structs.replace(each, data=b"redacted") for each in said.messages]
+        return msgspec.structs.replace(interaction, websocket=Conversation(messages, said.close))
+
+    store = CassetteStore(tmp_path)
+    recorder = store.recorder("tape", redact=redact, clean=clean)
+    first, second = (recorder.open_conversation(handshake(path)) for path in ("/1", "/2"))
+    say(first, "client", "one")
+    say(first, "server", "two")
+    say(second, "client", "a secret")
+    recorder.finish(replace=True)
+    found = [texts(each) for each in loaded(store)]
+    assert found == [[("client", "one"), ("server", "two")], [("client", "redacted")]]
+    assert b"\n".join(asked) == b"one\ntwo\na secret"

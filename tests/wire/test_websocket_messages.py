@@ -9,13 +9,15 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as Reference
 from websockets.frames import Opcode
 
-from magneto_serge.messages import WebSocketClose, WebSocketMessage
+from magneto_serge.messages import Frame, WebSocketClose, WebSocketMessage
 from magneto_serge.wire.websocket import CloseCode, FrameReader, frame_head
 from magneto_serge.wire.websocket_messages import (
     Assembler,
     Compression,
     Deflater,
+    mask_frames,
     message_frames,
+    whole,
 )
 
 
@@ -85,6 +87,35 @@ def test_whole_messages() -> None:
         WebSocketMessage("client", "ping", b"p", 1.5),
         WebSocketMessage("client", "pong", b"", 1.5),
     ]
+
+
+def test_frames_that_are_messages() -> None:
+    """Whole frames are messages at once; where one is not, an assembler has to take them."""
+    plain = message_frames("text", b"a", (), None) + message_frames("ping", b"", (), None)
+    assert whole(FrameReader(masked=False).feed(plain)) == (b"\x81\x89", [b"a", b""])
+    masked = FrameReader(masked=True).feed(mask_frames(plain))
+    assert whole(masked) == (b"\x81\x89", [b"a", b""])
+    for other in (
+        message_frames("text", b"ab", (1, 1), None),
+        message_frames("text", b"ab", (), Deflater(True, 15)),
+        message_frames("text", b"abc", (), None)[:-1],
+        frame_head(0x88, 0),
+    ):
+        assert whole(FrameReader(masked=False, compressed=True).feed(plain + other)) is None
+
+
+def test_where_a_message_begins() -> None:
+    """Between messages, as long as nothing has ended them; not where text must be checked."""
+    side = Direction().assembler
+    assert side.begins
+    first, second = FrameReader(masked=False).feed(message_frames("text", b"ab", (1, 1), None))
+    side.take([first], 0.0)
+    assert not side.begins
+    side.take([second], 0.0)
+    assert side.begins
+    side.take([Frame(0x88, b"", b"")], 0.0)
+    assert not side.begins
+    assert not Direction(strict=True).assembler.begins
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 1000])

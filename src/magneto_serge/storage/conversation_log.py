@@ -2,8 +2,8 @@
 
 One file for all conversations of a recording, among its side files, so that it goes when they go.
 It is appended to in frames: a number that names the conversation, and an opening (the interaction
-without its messages), or some messages, or its end. Where the messages of a conversation lie is all
-that is kept in memory, 8 bytes a frame: a conversation may last for ever.
+without its messages), or some messages, one by one or by columns, or its end. Where the messages of
+a conversation lie is all that is kept in memory, 8 bytes a frame: a conversation may last for ever.
 
 A frame is length and CRC-32 and a payload of MessagePack, as in ``frames``; a file that was cut is
 whole up to its last whole frame. So what was said when a crash came can be had from here
@@ -17,7 +17,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import msgspec
 
@@ -30,6 +30,9 @@ from magneto_serge.messages import (
 )
 
 from .frames import FRAME
+
+if TYPE_CHECKING:
+    from .conversation_columns import Columns
 
 _HEADER = bytes(FRAME.size)
 LOG = "conversations"  # its name among the side files of a recording
@@ -57,6 +60,16 @@ class _Ended(msgspec.Struct, array_like=True, tag=2):
     end: End
 
 
+class _Columns(msgspec.Struct, array_like=True, tag=3):
+    number: int
+    heads: bytes
+    runs: list[tuple[str, float, int]]
+    payloads: list[bytes]
+
+
+_Frame = _Opening | _Said | _Ended | _Columns
+
+
 class ConversationLog:
     """The file while it is written, in the folder ``home``; for one thread at a time.
 
@@ -78,6 +91,10 @@ class ConversationLog:
         """Add messages; return the offset of their frame."""
         return self._add(_Said(number, messages))
 
+    def whole(self, number: int, columns: Columns) -> int:
+        """Add messages by columns; return the offset of their frame."""
+        return self._add(_Columns(number, columns.heads, columns.runs, columns.payloads))
+
     def ended(self, number: int, end: End) -> None:
         """Add the end of a conversation."""
         self._add(_Ended(number, end))
@@ -91,7 +108,7 @@ class ConversationLog:
         """Bytes that are not in the file yet."""
         return len(self._waiting)
 
-    def _add(self, value: _Opening | _Said | _Ended) -> int:
+    def _add(self, value: _Frame) -> int:
         waiting = self._waiting
         start = len(waiting)
         waiting += _HEADER
@@ -156,8 +173,7 @@ class LoggedMessages(Sequence[WebSocketMessage]):
             for offset in self.offsets:
                 file.seek(offset)
                 value = reader(_payload(file) or b"")
-                if isinstance(value, _Said):
-                    yield from value.messages
+                yield from _messages(value)
 
     @overload
     def __getitem__(self, index: int) -> WebSocketMessage: ...
@@ -187,17 +203,25 @@ def unfinished(home: Path) -> Iterator[Interaction]:
                 found[value.number] = (value.interaction, array("Q"), [0])
             elif value.number in found:
                 interaction, offsets, count = found[value.number]
-                if isinstance(value, _Said):
-                    offsets.append(offset)
-                    count[0] += len(value.messages)
-                else:
+                if isinstance(value, _Ended):
                     interaction.websocket = Conversation((), value.end.close)
                     interaction.total_ms = value.end.total_ms
+                else:
+                    offsets.append(offset)
+                    count[0] += len(value.messages if isinstance(value, _Said) else value.heads)
             offset = file.tell()
     for interaction, offsets, count in found.values():
         close = None if interaction.websocket is None else interaction.websocket.close
         interaction.websocket = Conversation(LoggedMessages(path, offsets, count[0]), close)
         yield interaction
+
+
+def _messages(frame: _Frame) -> list[WebSocketMessage]:
+    if isinstance(frame, _Columns):
+        from .conversation_columns import Columns
+
+        return Columns(frame.heads, frame.runs, frame.payloads).messages()
+    return frame.messages if isinstance(frame, _Said) else []
 
 
 def _reader(home: Path) -> Any:
@@ -206,7 +230,7 @@ def _reader(home: Path) -> Any:
             return Headers(map(tuple, value))
         return home / value  # an absolute path replaces the folder
 
-    return msgspec.msgpack.Decoder(_Opening | _Said | _Ended, dec_hook=rich).decode
+    return msgspec.msgpack.Decoder(_Frame, dec_hook=rich).decode
 
 
 def _payload(file: BinaryIO) -> bytes | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,17 +31,19 @@ from magneto_serge.messages import (
 )
 from magneto_serge.wire.websocket import CloseCode
 from magneto_serge.wire.websocket_handshake import extensions_of
-from magneto_serge.wire.websocket_messages import Assembler
+from magneto_serge.wire.websocket_messages import Assembler, whole
 
 from .body_writer import BodySink, Enqueue
+from .conversation_columns import Columns
 from .conversation_log import ConversationLog, End
 
 if TYPE_CHECKING:
-    from .scribe import Scribe
+    from .scribe import IsClean, Scribe
 
 log = logging.getLogger("magneto_serge")
 
 _BUFFERED = 64 * 1024  # bytes of messages that make a frame of the log
+_CROWD = 16  # frames of one read that are worth being taken together
 _MESSAGE = 100  # bytes assumed for a message without its payload
 
 
@@ -68,15 +70,21 @@ class Conversations:
 
     ``home`` is the folder of the recording's side files, in which ``new_body`` begins one. The
     ``scribe`` writes those that are over; its redaction is applied to what was heard before it is
-    written anywhere.
+    written anywhere, but to messages that are ``clean`` together, a line feed between them.
     """
 
     def __init__(
-        self, home: Path, scribe: Scribe, new_body: Callable[[], BodySink], limits: Limits
+        self,
+        home: Path,
+        scribe: Scribe,
+        new_body: Callable[[], BodySink],
+        limits: Limits,
+        clean: IsClean | None = None,
     ) -> None:
         self.log = ConversationLog(home)
         self._write = scribe.conclude
         self._redact = scribe.redact
+        self._clean = clean
         self._new_body = new_body
         self._limits = limits
         self._talks: dict[str, deque[Talk]] = {}
@@ -98,7 +106,7 @@ class Conversations:
         talk = heard.talk
         if not talk.number:
             return
-        talk.hear(heard.sender, heard.at_ms, heard.frames)
+        talk.hear(heard)
         talk.buffered += heard.size
         self._stirred[talk.number] = talk
         if talk.buffered > _BUFFERED:
@@ -149,7 +157,7 @@ class Conversations:
         trouble: Exception | None = None
         under_way = [talk for talks in self._talks.values() for talk in talks if not talk.over]
         for talk in under_way:
-            talk.end(None, talk.last_ms)
+            talk.end(None, None)
             try:
                 self._conclude(talk)
             except Exception as error:  # noqa: BLE001 - raised below
@@ -160,17 +168,23 @@ class Conversations:
             raise trouble
 
     def _log_messages(self, talk: Talk) -> None:
-        messages = talk.taken()
-        if not messages:
-            return
+        for portion in talk.taken():
+            talk.offsets.append(self._logged(talk, portion))
+            talk.count += len(portion)
+
+    def _logged(self, talk: Talk, portion: Columns | list[WebSocketMessage]) -> int:
+        if isinstance(portion, Columns):
+            clean = self._clean
+            if self._redact is None or (clean and clean(b"\n".join(portion.payloads))):
+                return self.log.whole(talk.number, portion)
+            portion = portion.messages()
         if self._redact is not None:
             batch = msgspec.structs.replace(
-                talk.interaction, response=None, websocket=Conversation(messages)
+                talk.interaction, response=None, websocket=Conversation(portion)
             )
             redacted = self._redact(batch).websocket
-            messages = messages if redacted is None else [*redacted.messages]
-        talk.offsets.append(self.log.said(talk.number, messages))
-        talk.count += len(messages)
+            portion = portion if redacted is None else [*redacted.messages]
+        return self.log.said(talk.number, portion)
 
     def _conclude(self, talk: Talk) -> None:
         """Write a conversation that is over, and those to its URL that have waited for it."""
@@ -216,7 +230,8 @@ class Talk:
         self.close: WebSocketClose | None = None
         self.total_ms = 0.0
         self.last_ms = 0.0
-        self._messages: list[WebSocketMessage] = []
+        self._heard: list[Heard] = []
+        self._portions: list[Columns | list[WebSocketMessage]] = []
 
     def begin(
         self,
@@ -234,35 +249,79 @@ class Talk:
             for sender in ("client", "server")
         }
 
-    def hear(self, sender: str, at_ms: float, frames: list[Frame]) -> None:
-        """Turn frames into messages."""
-        side = self._sides[sender]
+    def hear(self, heard: Heard) -> None:
+        """Take frames."""
+        self._heard.append(heard)
+
+    def keep(self, messages: Iterable[WebSocketMessage]) -> None:
+        """Take messages that are complete."""
+        self._understand()
+        self._add(messages)
+
+    def taken(self) -> list[Columns | list[WebSocketMessage]]:
+        """Return the messages since it was last called."""
+        self._understand()
+        portions, self._portions, self.buffered = self._portions, [], 0
+        return portions
+
+    def _understand(self) -> None:
+        """Turn what was heard into messages: together, where each frame is one."""
+        heard, self._heard = self._heard, []
+        if heard and not self._whole(heard):
+            for each in heard:
+                self._one_read(each)
+
+    def _whole(self, heard: list[Heard]) -> bool:
+        if not all(side.begins for side in self._sides.values()):
+            return False
+        found = whole([frame for each in heard for frame in each.frames])
+        if found is not None:
+            heads, payloads = found
+            runs = [(each.sender, each.at_ms, len(each.frames)) for each in heard]
+            self._portions.append(Columns(heads, runs, payloads))
+            self.last_ms = heard[-1].at_ms
+        return found is not None
+
+    def _one_read(self, heard: Heard) -> None:
+        """A read may begin inside of a frame, and end inside of one."""
+        frames = heard.frames
+        start, end = int(not frames[0].first), len(frames) - int(not frames[-1].last)
+        if end - start < _CROWD:
+            start = end
+        self._take(heard, frames[:start])
+        if start < end and not self._whole([heard._replace(frames=frames[start:end])]):
+            self._take(heard, frames[start:end])
+        self._take(heard, frames[end:])
+
+    def _take(self, heard: Heard, frames: list[Frame]) -> None:
+        side = self._sides[heard.sender]
         broken = side.violation
-        self.keep(side.take(frames, at_ms))
+        self._add(side.take(frames, heard.at_ms))
         if side.violation is not None and broken is None:
             log.warning(
                 "%s: nothing more that the %s says is recorded: %s",
                 self.interaction.request.url,
-                sender,
+                heard.sender,
                 side.violation.reason,
             )
 
-    def keep(self, messages: list[WebSocketMessage] | tuple[WebSocketMessage, ...]) -> None:
-        """Take messages that are complete."""
-        self._messages += messages
-        if messages:
-            self.last_ms = messages[-1].at_ms
+    def _add(self, messages: Iterable[WebSocketMessage]) -> None:
+        for message in messages:
+            self.last_ms = message.at_ms
+            if self._portions and isinstance(last := self._portions[-1], list):
+                last.append(message)
+            else:
+                self._portions.append([message])
 
-    def taken(self) -> list[WebSocketMessage]:
-        """Return the messages since it was last called."""
-        messages, self._messages, self.buffered = self._messages, [], 0
-        return messages
+    def end(self, lost: WebSocketClose | None, total_ms: float | None) -> None:
+        """Note how it ended: with the first Close frame, if there was one; and how long it was.
 
-    def end(self, lost: WebSocketClose | None, total_ms: float) -> None:
-        """Note how it ended: with the first Close frame, if there was one."""
+        None: until the last message.
+        """
+        self._understand()
         closes = [side.close for side in self._sides.values() if side.close is not None]
         self.close = min(closes, key=lambda close: close.at_ms, default=lost)
-        self.total_ms = total_ms
+        self.total_ms = self.last_ms if total_ms is None else total_ms
         self.over = True
         for side in self._sides.values():
             side.discard()

@@ -32,7 +32,7 @@ from .body_writer import BodySink, BodyWriter, Step
 from .frames import FrameBuffer
 from .journal import Frames, Journal, advice
 from .names import CassettePaths
-from .scribe import Prepare, Redact, Scribe
+from .scribe import IsClean, Prepare, Redact, Scribe
 
 if TYPE_CHECKING:
     from .ahead import Ahead
@@ -54,7 +54,8 @@ class Recorder:
 
     ``changing`` is entered while the cassette takes the older one's place. ``prepare`` is applied
     to each interaction before ``redact``; None: it is not recorded. ``bodies`` redacts those that
-    go to files of their own, on their way there.
+    go to files of their own, on their way there; ``clean`` tells of a text that ``redact`` leaves
+    it as it is.
 
     ``answered`` tells whether any that was accepted has a response. All methods may be called from
     any thread.
@@ -69,6 +70,7 @@ class Recorder:
         *,
         prepare: Prepare | None = None,
         bodies: BodyRedactor | None = None,
+        clean: IsClean | None = None,
         fsync: str = "finish",
         message_limit: int = 2**31,
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -84,6 +86,7 @@ class Recorder:
         )
         self._scribe = Scribe(self._journal, redact, prepare)
         self._bodies = bodies
+        self._clean = clean
         self._ahead: Ahead | None = None
         self._message_limit = message_limit
         self._conversations: Conversations | None = None
@@ -181,7 +184,7 @@ class Recorder:
             if self._conversations is None:
                 limits = Limits(self._rules.memory_limit, self._message_limit)
                 self._conversations = Conversations(
-                    self._journal.bodies, self._scribe, self._new_sink, limits
+                    self._journal.bodies, self._scribe, self._new_sink, limits, self._clean
                 )
         return ConversationWriter(self._conversations, interaction, self._enqueue)
 

@@ -27,6 +27,8 @@ SLICE_ITEMS = 64  # and interactions: about 0.3 ms of the interpreter lock
 
 Redact = Callable[[Interaction], Interaction]
 Prepare = Callable[[Interaction], Interaction | None]
+IsClean = Callable[[bytes], bool]
+"""Tells of texts, a line feed between them, that redaction leaves them as they are."""
 
 
 class Scribe:

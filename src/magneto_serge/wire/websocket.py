@@ -21,6 +21,8 @@ from magneto_serge.messages import Frame
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN, RSV1, OPCODE = 0x80, 0x40, 0x0F
+WHOLE = {FIN | TEXT: "text", FIN | BINARY: "binary", FIN | PING: "ping", FIN | PONG: "pong"}
+"""What a message is by the first octet of its only frame, where it is not compressed."""
 
 _LONGEST_HEADER = 14  # bytes: two, eight of length, four of masking key
 _CONTROL_LIMIT = 125  # bytes of payload (RFC 6455 §5.5)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from magneto_serge.messages import Body, Frame, WebSocketClose, WebSocketMessage
@@ -24,14 +24,15 @@ from magneto_serge.wire.websocket import (
     PING,
     RSV1,
     TEXT,
+    WHOLE,
     CloseCode,
     FrameReader,
     Violation,
     frame_head,
 )
 
-_KINDS = {0x81: "text", 0x82: "binary", 0x89: "ping", 0x8A: "pong"}  # whole, not compressed
-_KINDS_BUT_TEXT = {head: kind for head, kind in _KINDS.items() if kind != "text"}
+_WHOLE_BUT_TEXT = {head: kind for head, kind in WHOLE.items() if kind != "text"}
+_HEADS = bytes(WHOLE)
 OPCODES = {"text": 0x1, "binary": 0x2, "close": 0x8, "ping": 0x9, "pong": 0xA}
 _EMPTY_BLOCK = b"\x00\x00\xff\xff"  # what a sender leaves out (RFC 7692 §7.2.1)
 _STEP = 262_144  # bytes inflated at a time
@@ -133,7 +134,7 @@ class Assembler:
         self._collector = collector
         self._limit = limit
         self._strict = strict
-        self._kinds = _KINDS_BUT_TEXT if strict else _KINDS  # of what needs no second look
+        self._kinds = _WHOLE_BUT_TEXT if strict else WHOLE  # of what needs no second look
         self._unmask = _masking()
         self._control = b""
         self._message: _Message | None = None
@@ -156,6 +157,11 @@ class Assembler:
             if self._is_over():
                 break
         return messages
+
+    @property
+    def begins(self) -> bool:
+        """Whether the next frame begins a message, or is one, that has not to be checked."""
+        return not (self._strict or self._message is not None or self._is_over())
 
     def _is_over(self) -> bool:
         """Whether nothing more is to be understood."""
@@ -220,6 +226,21 @@ class Assembler:
     def _refuse(self, code: CloseCode, reason: str) -> None:
         self.violation = Violation(code, reason)
         self.discard()
+
+
+def whole(frames: Sequence[Frame]) -> tuple[bytes, list[bytes]] | None:
+    """Return the first octets and payloads of frames each of which is a message, uncompressed.
+
+    None: one of them is not. A message costs a third here of what an :class:`Assembler` takes for
+    it, which must be one that :attr:`~Assembler.begins`.
+    """
+    heads = bytes([frame.head for frame in frames if frame.first and frame.last])
+    if len(heads) < len(frames) or heads.translate(None, _HEADS):
+        return None
+    unmask = _masking()
+    return heads, [
+        unmask(frame.payload, frame.mask) if frame.mask else frame.payload for frame in frames
+    ]
 
 
 def _masking() -> Callable[[bytes, bytes], bytes]:

@@ -157,6 +157,33 @@ def test_one_secret_among_many_messages(place: int, redactor: Redactor) -> None:
     assert token not in bytes(kept.messages[place].data)  # type: ignore[arg-type]  # it is small
 
 
+TEXTS = st.sampled_from(
+    (
+        b"tick",
+        b'{"price": 12.5, "text": "the key is here"}',
+        b'{"password": "hunter2hunter2"}',
+        b"hunter2hunter2",
+        b"user=bob&token=tok3n-a1B2c3D4e5F6",
+        b"ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+        b'"password":',
+        b'"a value of its own"',
+    )
+)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=1, max_size=5), max_size=5))
+def test_what_is_clean_together_has_nothing_to_be_replaced(groups: list[list[bytes]]) -> None:
+    """What was learned from those before counts too."""
+    redactor = Redactor(SecretRules())
+    for group in groups:
+        clean = redactor.is_clean(b"\n".join(group))
+        said = [WebSocketMessage("server", "text", data) for data in group]
+        kept = redactor.redact(exchange(websocket=Conversation(said))).websocket
+        assert kept is not None
+        if clean:
+            assert list(kept.messages) == said
+
+
 def test_messages_of_a_websocket_are_redacted(redactor: Redactor) -> None:
     """Text by every rule, binary at its length; fragments add up, a close reason fits."""
     token = b"ghp_" + b"a1B2c3D4e5" * 4

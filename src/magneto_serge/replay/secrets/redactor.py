@@ -191,10 +191,7 @@ class Redactor:
                 text += b"\n" + body
             if message.trailers.raw:
                 return None
-        learned = self._substitution.learned
-        if b"\0" in text or self._finder.may_hold(text):
-            return None
-        if learned.count and learned.occurs(text):
+        if b"\0" in text or not self.is_clean(text):
             return None
         sent = self._fields(asked, request.headers)
         received = self._fields(answered, response.headers)
@@ -222,6 +219,14 @@ class Redactor:
         if interaction.failure or interaction.informational or interaction.websocket:
             return self._rest(interaction)
         return interaction
+
+    def is_clean(self, text: bytes) -> bool:
+        """Tell whether nothing would be replaced in texts, a line feed between them, of whatever
+        nature: True is certain."""
+        if self._finder.may_hold(text):
+            return False
+        learned = self._substitution.learned
+        return not (learned.count and learned.occurs(text))
 
     def stream(self, fields: tuple[FieldLine, ...]) -> BodyStream:
         """Return what redacts a body on its way to a side file, below these fields."""
@@ -444,9 +449,7 @@ class Redactor:
     def _said_together(self, group: list[WebSocketMessage]) -> list[WebSocketMessage]:
         """Return messages without secrets; a look at all of them tells where to look closely."""
         if len(group) > 1 and all(type(each.data) is bytes for each in group):
-            text = b"\n".join([cast(bytes, each.data) for each in group])
-            learned = self._substitution.learned
-            if not (self._finder.may_hold(text) or (learned.count and learned.occurs(text))):
+            if self.is_clean(b"\n".join([cast(bytes, each.data) for each in group])):
                 return group
             if len(group) > _FEW:
                 half = len(group) // 2
