@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -446,33 +447,74 @@ def test_reconnects_and_http(serve: Serve, make_proxy: MakeProxy) -> None:
 RECORDER = """
 import sys
 from magneto_serge import MagnetoProxy
-proxy = MagnetoProxy(sys.argv[1], port=0, data_dir=sys.argv[2]).start()
+proxy = MagnetoProxy(sys.argv[1], port=0, data_dir=sys.argv[2], format=sys.argv[3]).start()
 proxy.start_recording("tape")
 print(proxy.port, flush=True)
 sys.stdin.read()
 """
 
 
-def test_kill_in_the_middle(serve: Serve, tmp_path: Path, data_dir: Path) -> None:
-    """What was said a moment before `kill -9` is recovered, with the conversation not ended."""
+@pytest.mark.parametrize("form", ["json", "msgpack", "json.zst"])
+def test_kill_in_the_middle(form: str, serve: Serve, tmp_path: Path, data_dir: Path) -> None:
+    """What was said in ten conversations until a moment before `kill -9` is recovered.
+
+    Those to one URL, and those that are compressed, and one that had ended; a message that was
+    still under way is not. What is recovered replays.
+    """
     folder = tmp_path / "cassettes"
-    command = [sys.executable, "-c", RECORDER, str(folder), str(data_dir)]
+    command = [sys.executable, "-c", RECORDER, str(folder), str(data_dir), form]
     server = serve()
+    paths = ["/same"] * 4 + [f"/{number}" for number in range(4, 10)]
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None
         url = f"http://127.0.0.1:{int(process.stdout.readline())}"
-        with connect(f"ws://127.0.0.1:{server.port}/", proxy=url, close_timeout=1) as connection:
-            assert ask(connection, "said in time") == ["1: said in time"]
-            wait_for(
-                lambda: any(b"1: said in time" in each.read_bytes() for each in _files(folder))
-            )
+        with ExitStack() as stack:
+            connections = []
+            for number, path in enumerate(paths):
+                options = {"compression": None if number % 2 else "deflate", "close_timeout": 1}
+                origin = f"ws://127.0.0.1:{server.port}{path}"
+                opened = connect(origin, proxy=url, **options)  # type: ignore[arg-type]
+                connections.append(stack.enter_context(opened))
+            with connect(f"ws://127.0.0.1:{server.port}/ended", proxy=url) as ended:
+                ask(ended, "first")
+            for turn in range(3):
+                for number, connection in enumerate(connections):
+                    line = f"line {turn} of {number}"
+                    assert ask(connection, line) == [f"{turn + 1}: {line}"]
+            said = [f"3: line 2 of {number}".encode() for number in range(10)]
+            wait_for(lambda: all(_on_disk(folder, each) for each in said))
+            connections[0].socket.sendall(frame(TEXT, b"under way", fin=False))
             process.send_signal(signal.SIGKILL)
             process.wait()
     (journal,) = [each for each in _files(folder) if each.name.endswith(".journal")]
-    recover(journal, folder / "recovered.json")
-    (only,) = recorded(folder / "recovered.json")
-    assert [each.data for each in only.messages] == [b"said in time", b"1: said in time"]
-    assert only.close is None
+    target = folder / f"recovered.{form}"
+    recover(journal, target)
+    with Cassette.open(target, verify=True) as cassette:
+        found = {(each.request.target, _texts(each)[1]): each for each in cassette}
+    assert len(found) == 11
+    for number, path in enumerate(paths):
+        kept = found[path, f"1: line 0 of {number}"]
+        lines = [f"line {turn} of {number}" for turn in range(3)]
+        expected = [
+            each for turn, line in enumerate(lines, 1) for each in (line, f"{turn}: {line}")
+        ]
+        assert _texts(kept) == expected
+        assert kept.websocket is not None
+        assert kept.websocket.close is None
+    ended_talk = found["/ended", "1: first"].websocket
+    assert ended_talk is not None
+    assert ended_talk.close is not None
+    assert ended_talk.close.code == 1000
+
+
+def _texts(interaction: Interaction) -> list[str]:
+    talk = interaction.websocket
+    assert talk is not None
+    return [each.data.decode() for each in talk.messages if isinstance(each.data, bytes)]
+
+
+def _on_disk(folder: Path, data: bytes) -> bool:
+    return any(data in each.read_bytes() for each in _files(folder))
 
 
 def _files(folder: Path) -> list[Path]:
