@@ -6,6 +6,7 @@ it has to be. What needs a program that is absent is a row that says so, and the
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from benchmarks import (
     _programs,
     _report,
     _result,
+    _websocket_suite,
     lookup,
     memory,
     startup,
@@ -47,6 +49,7 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
     """Measure everything, one group after the other."""
     groups: list[tuple[str, Callable[[Scale, Patience], Iterator[Row]]]] = [
         ("http_throughput", _e2e_http.rows),
+        ("websocket_throughput", _websocket_suite.throughput),
         ("latency_open_loop", open_loop),
         ("tls_handshakes", handshakes),
         ("memory", resident),
@@ -60,8 +63,8 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
         _report.say(f"{SUITE}: {group}")
         try:
             yield from measure(scale, patience)
-        except BenchmarkError as error:
-            yield _result.missing(SUITE, group, group, error)
+        except (BenchmarkError, OSError, subprocess.SubprocessError) as error:
+            yield _result.missing(SUITE, group, group, str(error) or repr(error))
 
 
 def _place(stack: ExitStack) -> tuple[Path, str]:

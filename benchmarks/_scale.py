@@ -10,6 +10,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class WebSockets:
+    """How much of WebSockets: ``seconds`` of each echo, of ``sizes`` (bytes), in ``batches``, by
+    ``crowds`` of connections; messages of the ``talk``; how many are held open and are opened."""
+
+    seconds: float
+    rounds: int
+    sizes: tuple[int, ...]
+    batches: tuple[int, ...]
+    crowds: tuple[int, ...]
+    talk: int
+    idle: int
+    opened: int
+
+
+@dataclass(frozen=True)
 class Scale:
     """Seconds and counts; ``pace`` are options of pyperf."""
 
@@ -29,6 +44,7 @@ class Scale:
     sizes: tuple[str, ...]  # of cassettes; names of cassette_sizes
     tests: int  # of a suite of tests, beside pytest-recording
     in_process: int  # requests, beside VCR.py
+    talks: WebSockets
     pace: tuple[str, ...]
     rows: tuple[str, ...] = ()  # of the HTTP throughput, those whose name contains one; () is all
 
@@ -50,6 +66,7 @@ QUICK = Scale(
     sizes=("1 KB", "1 MB", "10 MB"),
     tests=100,
     in_process=300,
+    talks=WebSockets(0.1, 1, (64, 16_384), (10, 1_000), (100,), 20_000, 500, 50),
     pace=("--processes", "1", "--values", "5", "--warmups", "1", "--min-time", "0.005"),
 )
 FULL = Scale(
@@ -69,6 +86,16 @@ FULL = Scale(
     sizes=("1 KB", "1 MB", "10 MB", "100 MB"),
     tests=1_000,
     in_process=2_000,
+    talks=WebSockets(
+        0.3,
+        2,
+        (64, 256, 1_024, 4_096, 16_384),
+        (10, 100, 1_000, 10_000),
+        (100,),
+        200_000,
+        2_000,
+        200,
+    ),
     pace=("--processes", "3", "--values", "5", "--warmups", "1", "--min-time", "0.02"),
 )
 SMOKE = Scale(
@@ -88,5 +115,6 @@ SMOKE = Scale(
     sizes=("1 KB",),
     tests=1,
     in_process=3,
+    talks=WebSockets(0.02, 1, (64,), (10,), (2,), 200, 5, 2),
     pace=("--processes", "1", "--loops", "1", "--values", "1", "--warmups", "1"),
 )

@@ -7,6 +7,7 @@ imported by the suite that is run.
 from __future__ import annotations
 
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ class Suite:
             yield from self.measure(scale, patience)
         except BenchmarkError as error:
             yield _result.missing(self.name, self.groups[0], self.name, error)
+        except Exception as error:  # noqa: BLE001  # minutes of figures are not lost for one fault
+            traceback.print_exc()
+            yield _result.missing(self.name, self.groups[0], self.name, repr(error))
 
 
 def _http_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:
@@ -41,6 +45,12 @@ def _http_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:
     yield from _micro.run("http_proxy", scale)
     yield from _in_process.memory_operations()
     yield from _in_process.latency(scale, patience)
+
+
+def _websocket_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:
+    from benchmarks import _websocket_suite
+
+    yield from _websocket_suite.rows(scale, patience)
 
 
 def _serialization(scale: Scale, _: Patience) -> Iterator[Row]:
@@ -92,6 +102,15 @@ SUITES = {
             _http_proxy,
         ),
         Suite(
+            "websocket_proxy",
+            "WebSockets: opening, recording, rates by batch, size and crowd, replay, latency",
+            (
+                *("setup", "recording", "message_throughput", "message_sizes"),
+                *("replay", "concurrent", "latency", "mode_switching"),
+            ),
+            _websocket_proxy,
+        ),
+        Suite(
             "serialization",
             "writing and reading whole cassettes: JSON, MessagePack, gzip, zstd; their sizes",
             ("write", "read", "size"),
@@ -109,7 +128,16 @@ SUITES = {
             (
                 *("http_throughput", "different_beside_same", "latency_full_load"),
                 *("cpu_per_request", "tls_throughput", "tls_handshakes", "connection_per_request"),
-                *("body_sizes", "connections", "latency_open_loop", "memory", "soak", "startup"),
+                *(
+                    "body_sizes",
+                    "connections",
+                    "websocket_throughput",
+                    "tls_tunnels",
+                    "latency_open_loop",
+                    "memory",
+                    "soak",
+                    "startup",
+                ),
                 *("streams", "lookup"),
             ),
             _e2e,

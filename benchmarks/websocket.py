@@ -14,7 +14,8 @@ import select
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ PROGRAMS = (DIRECT, NGINX, PASSTHROUGH, RECORD)
 SIZES = (64, 256, 1_024, 4_096, 16_384)  # bytes
 BATCHES = (10, 100, 1_000, 10_000)
 
+SIZED, BATCHED, CROWDED = "messages of {:,} B", "batches of {:,}", "{:,} connections"
 ONE, MANY, ALONE, TALK = "1 in flight", "16 in flight", "one connection", "talk of the origin"
 OF_NGINX = {ONE: 0.5, MANY: 0.35}  # recording, at least
 A_SECOND = 10_000  # round trips, recording, one in flight
@@ -63,18 +65,30 @@ class Row:
         return bool(self.foreign) and statistics.median(self.foreign) > TOLERATED
 
 
-def rows(programs: Sequence[str] = PROGRAMS, talk: int = 200_000) -> list[Row]:
-    """Return all rows, those that are compared with each other side by side."""
-    works = {
+def works(
+    sizes: Sequence[int] = SIZES, batches: Sequence[int] = BATCHES, crowds: Sequence[int] = ()
+) -> dict[str, Plan]:
+    """Return what is said, by name: echoes of all kinds, but for the talk."""
+    return {
         ONE: Plan(),
         MANY: Plan(flight=16),
         ALONE: Plan(connections=1),
-        **{f"messages of {size:,} B": Plan(size=size, flight=16) for size in SIZES},
-        **{f"batches of {n:,}": Plan(connections=1, flight=n, batch=True) for n in BATCHES},
+        **{SIZED.format(size): Plan(size=size, flight=16) for size in sizes},
+        **{BATCHED.format(n): Plan(connections=1, flight=n, batch=True) for n in batches},
+        **{CROWDED.format(n): Plan(connections=n) for n in crowds},
     }
+
+
+def rows(
+    programs: Sequence[str] = PROGRAMS,
+    talk: int = 200_000,
+    plans: Mapping[str, Plan] | None = None,
+) -> list[Row]:
+    """Return all rows, those that are compared with each other side by side."""
     said = [*programs, REPLAY]
+    plans = works() if plans is None else plans
     return [
-        *(Row(work, plan, program) for work, plan in works.items() for program in programs),
+        *(Row(work, plan, program) for work, plan in plans.items() for program in programs),
         *(Row(TALK, Plan(count=talk, connections=1), program) for program in said),
     ]
 
@@ -130,26 +144,33 @@ def _check_recording(folder: Path, name: str, found: Found, plan: Plan) -> None:
         raise BenchmarkError(f"{said:,} messages, but {messages:,} in the cassette")
 
 
-def run(
-    rows: Sequence[Row], *, seconds: float, rounds: int, idle_sockets: int, patience: Patience
-) -> dict[str, float]:
-    """Measure ``rows`` in interleaved rounds; return the KB of an idle WebSocket by program."""
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Provide a place with a running origin; raises BenchmarkError where there can be none."""
+    if not hasattr(select, "epoll"):
+        raise BenchmarkError("skipped: the load needs Linux (epoll)")
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
         with _origin(folder) as origin:
-            stage = Stage(folder, origin)
-            for row in rows:
-                if row.program == REPLAY:
-                    _record_talk(stage, row.plan)
-            for number in range(rounds):
-                for row in rows:
-                    _report.say(f"round {number + 1} of {rounds}: {row.work}, {row.program}")
-                    patience.wait_for_quiet()
-                    measure(row, stage, seconds)
-            return {
-                program: idle(stage.start(program)[0], idle_sockets)
-                for program in {row.program for row in rows} - {DIRECT, REPLAY}
-            }
+            yield Stage(folder, origin)
+
+
+def run(rows: Sequence[Row], on: Stage, *, seconds: float, rounds: int, patience: Patience) -> None:
+    """Measure ``rows`` in interleaved rounds."""
+    for row in rows:
+        if row.program == REPLAY:
+            _record_talk(on, row.plan)
+    for number in range(rounds):
+        for row in rows:
+            _report.say(f"round {number + 1} of {rounds}: {row.work}, {row.program}")
+            patience.wait_for_quiet()
+            measure(row, on, seconds)
+
+
+def held_open(rows: Sequence[Row], on: Stage, count: int) -> dict[str, float]:
+    """Return the KB of an idle WebSocket, by program."""
+    programs = dict.fromkeys(row.program for row in rows if row.program not in (DIRECT, REPLAY))
+    return {program: idle(on.start(program)[0], count) for program in programs}
 
 
 def _origin(folder: Path) -> Program:
@@ -257,8 +278,8 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         ]
 
     panels = [
-        ("16 in flight, 10 connections", "bytes of a message", "messages of {:,} B", SIZES),
-        ("256 bytes, one connection", "messages of a batch", "batches of {:,}", BATCHES),
+        ("16 in flight, 10 connections", "bytes of a message", SIZED, SIZES),
+        ("256 bytes, one connection", "messages of a batch", BATCHED, BATCHES),
     ]
     _plots.draw(
         path,
@@ -286,20 +307,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw sizes and batches there")
     _report.add_patience(parser)
     options = parser.parse_args(argv)
-    if not hasattr(select, "epoll"):
-        return _report.skipped(BenchmarkError("skipped: the load needs Linux (epoll)"))
     present = [each for each in PROGRAMS if each != NGINX or _programs.find("nginx")]
     every = rows(present, options.talk)
     if options.only:
         every = [row for row in every if any(part in row.work for part in options.only)]
     try:
-        memory = run(
-            every,
-            seconds=options.seconds,
-            rounds=options.rounds,
-            idle_sockets=options.idle,
-            patience=Patience(options.patience),
-        )
+        with stage() as on:
+            patience = Patience(options.patience)
+            run(every, on, seconds=options.seconds, rounds=options.rounds, patience=patience)
+            memory = held_open(every, on, options.idle)
     except BenchmarkError as error:
         return _report.finish([], options, [str(error)])
     _show(every, memory)
