@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,12 +14,14 @@ from click.testing import CliRunner, Result
 
 from magneto_serge.cli.main import cli
 from magneto_serge.messages import (
+    Conversation,
     Failure,
     FailureKind,
     Headers,
     Interaction,
     Request,
     Response,
+    WebSocketMessage,
 )
 from magneto_serge.storage.store import CassetteStore
 
@@ -203,3 +208,35 @@ def test_on_a_terminal_it_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
         cli.main(["show", "github", "2"])
     assert "\x1b[" in terminal.getvalue()
     assert "HTTP/1.1 200 OK" in terminal.getvalue()
+
+
+def chat(count: int) -> Interaction:
+    """Return a WebSocket in which the server says the same so often, and which has not ended."""
+    said = WebSocketMessage("server", "text", b'{"price": 1, "token": "%s"}' % TOKEN.encode(), 5.0)
+    request = Request("GET", "wss", "ticks.example", 443, "/feed")
+    return Interaction(request, Response(101), websocket=Conversation((said,) * count))
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize(("count", "columns"), [(1, None), (1, 80), (9, None), (1000, 80)])
+def test_conversation(
+    count: int, columns: int | None, colour: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for each message, no wider than the screen, or than a hundred where there is none."""
+    record("ticks", chat(count))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    shown: io.StringIO = Terminal() if colour else io.StringIO()
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    with pytest.raises(SystemExit):
+        cli.main(["show", "ticks", "1"])
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue()).splitlines()
+    messages = [line for line in lines if "◀──" in line]
+    assert len(messages) == count
+    assert max(map(len, messages)) <= (columns or 100)
+    assert lines[-1].strip() == "still open when the recording ended"
+    assert TOKEN not in shown.getvalue()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 
 from magneto_serge.cli.timeline import as_value, said_text, timeline
 from magneto_serge.messages import Conversation, FileBody, WebSocketClose, WebSocketMessage
@@ -82,3 +85,39 @@ def test_as_a_value() -> None:
     assert decoded["messages"][4]["base64"] == "/w=="
     assert decoded["close"] is None
     assert as_value(TALK, reveal=True)["close"]["code"] == 1000
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_it_fits_whatever_is_said(width: int) -> None:
+    """Characters that take two columns, or none, keep the sides apart and the lines short."""
+    said = ["世界こんにちは" * 20, "é" * 300, "🎙 " * 100, "x" * 500, "e\u0301" * 200, "\u202e" * 40]
+    talk = Conversation(
+        [
+            WebSocketMessage(sender, "text", each.encode(), 1234.0)
+            for each in said
+            for sender in ("client", "server")
+        ]
+    )
+    lines = [text for _, text in timeline(talk, reveal=False, width=width)][2:-1]
+    assert len(lines) == 12
+    for line, sender in zip(lines, ("client", "server") * 6, strict=True):
+        assert cell_len(line) <= width
+        arrow = "──▶" if sender == "client" else "◀──"
+        assert cell_len(line[: line.index(arrow)]) == 12 + (width - 18) // 2 + 1
+
+
+def test_a_long_conversation() -> None:
+    """A line each, as they are asked for."""
+
+    class Endless(tuple[WebSocketMessage, ...]):
+        def __iter__(self) -> Iterator[WebSocketMessage]:
+            return iter(lambda: TALK.messages[0], None)
+
+        def __len__(self) -> int:
+            return 10_000
+
+    lines = timeline(Conversation(Endless()), reveal=False, width=80)
+    assert next(lines) == ("note", "\n10,000 messages:")
+    assert len(list(islice(lines, 10_000))) == 10_000
+    many = Conversation(TALK.messages * 5_000, TALK.close)
+    assert sum(1 for _ in timeline(many, reveal=False, width=80)) == 15_003

@@ -29,6 +29,7 @@ from .cassette_options import (
 )
 from .screen import has_colour
 from .tables import Column, print_table
+from .timeline import WIDTH
 from .transcript import Line, as_value, escape_controls, iso_time, lines, shown_url
 from .units import milliseconds, moment, size
 
@@ -202,11 +203,13 @@ def _row(number: int, interaction: Interaction, *, reveal: bool) -> dict[str, An
 def _show_one(number: int, interaction: Interaction, *, as_json: bool, reveal: bool) -> None:
     if as_json:
         print_json(as_value(number, interaction, reveal=reveal))
-    elif has_colour(sys.stdout):
-        width = get_terminal_size().columns
-        _draw(list(lines(number, interaction, reveal=reveal, width=width)))
+        return
+    width = get_terminal_size((WIDTH, 24)).columns
+    transcript = lines(number, interaction, reveal=reveal, width=width)
+    if has_colour(sys.stdout):
+        _draw(transcript)
     else:
-        for line in lines(number, interaction, reveal=reveal):
+        for line in transcript:
             click.echo(line.text)
 
 
@@ -221,7 +224,7 @@ _STYLES = {
 }
 
 
-def _draw(transcript: list[Line]) -> None:
+def _draw(transcript: Iterable[Line]) -> None:
     from rich.console import Console
     from rich.highlighter import JSONHighlighter
     from rich.text import Text

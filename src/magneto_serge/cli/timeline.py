@@ -41,9 +41,20 @@ def timeline(
 
 
 def _line(sender: str, at_ms: float, text: str, side: int) -> str:
-    text = text if len(text) <= side else text[: side - 1] + "…"
-    left, right = (text, "") if sender == "client" else ("", text)
-    return f"{milliseconds(at_ms):>{_TIME}}  {left:<{side}} {_ARROWS[sender]} {right}".rstrip()
+    text = _fitted(text, side)
+    left, right = (text, "") if sender == "client" else (" " * side, text)
+    return f"{milliseconds(at_ms):>{_TIME}}  {left} {_ARROWS[sender]} {right}".rstrip()
+
+
+def _fitted(text: str, side: int) -> str:
+    """Return text cut, or filled, to so many columns of a screen: 世 takes two."""
+    if text.isascii():
+        return (text if len(text) <= side else text[: side - 1] + "…").ljust(side)
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) > side:
+        text = set_cell_size(text, side - 1) + "…"
+    return set_cell_size(text, side)
 
 
 def _end_text(close: WebSocketClose) -> str:
