@@ -31,6 +31,7 @@ from magneto_serge.replay.engine import InteractionSink, Session, Stats
 from magneto_serge.replay.hooks import EVERYWHERE, Hooks
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Shelves
 from magneto_serge.runner import LoopThread
 from magneto_serge.scripts import hooks_from
 from magneto_serge.sessions import CassetteSession, mode_of
@@ -67,6 +68,7 @@ class MagnetoProxy:
         settings: Settings | None = None,
         **overrides: Any,
     ) -> None:
+        _in_one_process(overrides)
         if cassette_dir is not None:
             overrides["cassette_dir"] = cassette_dir
         if settings is None:
@@ -260,6 +262,7 @@ class MagnetoProxy:
         if ":" in key or not key or key in self._named:
             state = "is in use" if key in self._named else "cannot be used: it is a user name"
             raise ConfigError(f"The session key {key!r} {state}; choose another")
+        _in_one_process(overrides)
         settings = self.settings.for_cassette(name)
         settings = _replace(settings, overrides) if overrides else settings
         store = self._store if settings is self.settings else store_of(settings)
@@ -315,7 +318,15 @@ class MagnetoProxy:
     @mode.setter
     def mode(self, mode: Mode | str) -> None:
         self._running()
-        self._session.mode = mode_of(mode)
+        self.switch(self._session, mode)
+
+    def switch(self, session: CassetteSession, mode: Mode | str) -> None:
+        """Switch the mode of a session of this proxy's; takes effect with the next request."""
+        session.mode = mode_of(mode)
+
+    def shelves(self, *arguments: Any, **options: Any) -> Shelves:
+        """Return the shelves that a cassette is played from; called by a session."""
+        return Shelves(*arguments, **options)
 
     @property
     def current(self) -> CassetteSession:
@@ -521,6 +532,15 @@ class MagnetoProxy:
 _MISSES_KEPT = 1000
 _LOCALHOST = ("localhost", "127.0.0.1", "::1")
 _KEY = re.compile(r"[^A-Za-z0-9._-]+")  # what a user name in a URL had better not hold
+
+
+def _in_one_process(overrides: Mapping[str, Any]) -> None:
+    """Refuse to be given workers: those that a file asks for are the command's affair."""
+    if overrides.get("workers", 1) != 1:
+        raise ConfigError(
+            "argument workers: a proxy in your own program is one process. Several are the "
+            "command's to start: magneto replay NAME --workers N"
+        )
 
 
 def _replace(settings: Settings, overrides: Mapping[str, Any]) -> Settings:

@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8888
+    workers: int = 1
     cassette_dir: Path | RemoteFolder = Path("cassettes")
     mode: str = "auto"
     reverse: str | None = None

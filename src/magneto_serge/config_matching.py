@@ -52,6 +52,7 @@ OF_THE_PROXY = frozenset(
         "shutdown_timeout",
         "upstream_ca",
         "upstream_proxy",
+        "workers",
     )
 )
 

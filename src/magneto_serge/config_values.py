@@ -221,6 +221,7 @@ _FILE = Rule("the path of a file", _path, optional=True)
 RULES: dict[str, Rule] = {
     "host": Rule("a host name or an IP address", _text),
     "port": _integer(0, 65535, " (0 picks a free one)"),
+    "workers": _integer(1, 256),
     "cassette_dir": Rule("the path of a folder, or a URL such as s3://BUCKET/FOLDER", _folder),
     "mode": _choice(*MODES),
     "reverse": Rule(

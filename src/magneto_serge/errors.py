@@ -4,7 +4,8 @@
 
     MagnetoError                     exit code 1
     ├── ConfigError                  exit code 2   a setting, flag or name that cannot be used
-    │   └── MatcherError                           a matcher of the user's own that has raised
+    │   ├── MatcherError                           a matcher of the user's own that has raised
+    │   └── OneProcessError                        several workers were asked for what one can do
     ├── CassetteError                exit code 3   a cassette that cannot be read, written or found
     │   ├── CassetteNotFoundError
     │   ├── CassetteBusyError                      another process is recording it
@@ -45,6 +46,10 @@ class ConfigError(MagnetoError):
 
 class MatcherError(ConfigError):
     """A matcher of the user's has raised, or its key cannot be hashed; says which and where."""
+
+
+class OneProcessError(ConfigError):
+    """Several workers were asked for something that only one process can do; says what."""
 
 
 class CassetteError(MagnetoError):

@@ -76,6 +76,9 @@ class Door(Protocol):
     def hooks_for(self, settings: Settings) -> Hooks:
         """Return the hooks that a session with these settings has, besides its own."""
 
+    def shelves(self, *arguments: Any, **options: Any) -> Shelves:
+        """Return `Shelves` of this proxy's kind, made of these arguments."""
+
     def uncount(self, recorded: int) -> None:
         """Take interactions off the count that were left out of the recording after all."""
 
@@ -480,14 +483,20 @@ class CassetteSession:
             bound=None if shelves is None else shelves.placeholder_for,
         )
         return self._store.recorder(
-            name, redact=redaction.redact, bodies=redaction.bodies, clean=redaction.clean
+            name,
+            redact=redaction.redact,
+            bodies=redaction.bodies,
+            clean=redaction.clean,
+            glance=redaction.glance,
         )
 
     def _shelves(self, name: str) -> Shelves:
         cassette = self._store.open(name)
         self._shaping.check(cassette, str(cassette.path))
         shelves = cassette.shelves(
-            rules=self._rules, secrets=self._secrets if self.settings.redact else None
+            rules=self._rules,
+            secrets=self._secrets if self.settings.redact else None,
+            make=self._door.shelves,
         )
         self._stored = len(shelves)
         for other in self._more:

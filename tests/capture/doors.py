@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from magneto_serge.config import Settings
 from magneto_serge.replay.engine import InteractionSink
 from magneto_serge.replay.hooks import Hooks
 from magneto_serge.replay.misses import Unplayed
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.shelves import Shelves
 from magneto_serge.sessions import CassetteSession
 from magneto_serge.storage.store import store_of
 
@@ -44,6 +46,10 @@ class PaperDoor:
     def hooks_for(self, settings: Settings) -> Hooks:
         """There are none."""
         return Hooks()
+
+    def shelves(self, *arguments: Any, **options: Any) -> Shelves:
+        """Return any others'."""
+        return Shelves(*arguments, **options)
 
     def uncount(self, recorded: int) -> None:
         """Nothing is recorded."""

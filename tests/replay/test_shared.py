@@ -169,7 +169,7 @@ def test_several_processes_play_what_one_would(
     """However requests are spread, each gets what it would get from one process."""
     stored = Stored(*(told(asks(target), f"{target} {n}") for n, target in enumerate(taken)))
     arguments = (stored, Found(stored)) if indexed else (stored.interactions,)
-    options = {"rules": DEFAULT_RULES, "secrets": SecretRules()}
+    options: dict[str, Any] = {"rules": DEFAULT_RULES, "secrets": SecretRules()}
     alone, many = Shelves(*arguments, **options), parted(3, *arguments, **options)
     for each in (alone, *many):
         each.repeats = repeats

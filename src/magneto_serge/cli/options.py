@@ -50,6 +50,7 @@ DRIFT = "Age and drift"
 
 FLAGS = (
     Flag("port", ("-p", "--port"), LISTENING, "Port to listen on [8888]; 0 picks one.", "PORT"),
+    Flag("workers", ("--workers",), LISTENING, "Processes that share the port; Linux [1].", "N"),
     Flag("host", ("--host",), LISTENING, "Address to listen on [127.0.0.1].", "ADDRESS"),
     Flag(
         "port_file",

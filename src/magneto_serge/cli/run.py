@@ -23,7 +23,13 @@ import click
 import msgspec
 
 from magneto_serge.config import Settings, load_settings
-from magneto_serge.errors import CassetteError, MagnetoError, ReplayMiss, UnplayedError
+from magneto_serge.errors import (
+    CassetteError,
+    MagnetoError,
+    ProxyError,
+    ReplayMiss,
+    UnplayedError,
+)
 from magneto_serge.proxy.listening import take
 from magneto_serge.replay.modes import Mode, policy_for
 
@@ -51,7 +57,14 @@ Conclude = Callable[["MagnetoProxy", Screen], int]
 
 
 def new_proxy(settings: Settings) -> MagnetoProxy:
-    """Make the proxy; what it imports is most of the time that starting takes."""
+    """Make the proxy; what it imports is most of the time that starting takes.
+
+    Raises ConfigError for several workers where there can be only one.
+    """
+    if settings.workers > 1:
+        from magneto_serge.workers.prefork import PreforkProxy
+
+        return PreforkProxy(settings)
     from magneto_serge.app import MagnetoProxy
     from magneto_serge.control.serving import enable_control
 
@@ -197,11 +210,11 @@ class _Run:
         """Stop and save; an error in that must not hide that the command failed first."""
         try:
             self._proxy.stop()
-        except (CassetteError, OSError) as error:
+        except (CassetteError, ProxyError, OSError) as error:
             if not status:
                 raise (
                     error
-                    if isinstance(error, CassetteError)
+                    if isinstance(error, MagnetoError)
                     else CassetteError(f"the cassette could not be saved: {error}")
                 ) from error
             self._screen.warn(str(error))

@@ -33,6 +33,7 @@ from magneto_serge.errors import (
     CassetteNotFoundError,
     ConfigError,
     MagnetoError,
+    OneProcessError,
 )
 from magneto_serge.messages import Request
 from magneto_serge.proxy.client import OWN_PATH
@@ -43,6 +44,7 @@ _STATUS = {
     CassetteNotFoundError: 404,
     CassetteBusyError: 409,
     CassetteError: 500,
+    OneProcessError: 409,
     ConfigError: 400,
 }
 # What somebody who reaches the port may decide for a session of his.
@@ -171,7 +173,7 @@ class ControlApi:
     def _switch(self, session: CassetteSession, asked: dict[str, Any]) -> Answer:
         _only(asked, {"mode", "rewind"})
         if "mode" in asked:
-            session.mode = asked["mode"]
+            self._proxy.switch(session, asked["mode"])
         if asked.get("rewind"):
             session.rewind()
         return Answer(200, _session(session))

@@ -39,6 +39,33 @@ def take(settings: Settings) -> socket.socket | None:
         raise ProxyError(cannot_listen(settings, error)) from None
 
 
+def share(taken: socket.socket, count: int) -> list[socket.socket]:
+    """Return ``count`` sockets that listen on the port of ``taken``, which is the first of them.
+
+    Linux spreads new connections over them by a hash of both addresses. The port was taken by one
+    that did not share it, so it is nobody else's: sharing is allowed from now on, and only to
+    processes of the same user. Raises ProxyError where the port cannot be shared.
+    """
+    found = [taken]
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for _ in range(count - 1):
+            more = socket.socket(taken.family, taken.type)
+            found.append(more)
+            if taken.family == socket.AF_INET6:
+                more.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            more.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            more.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            more.bind(taken.getsockname())
+            more.listen(BACKLOG)
+    except OSError as error:
+        host, port = taken.getsockname()[:2]
+        for each in found:
+            each.close()
+        raise ProxyError(f"{host}:{port} cannot be shared by workers: {error.strerror}") from None
+    return found
+
+
 def cannot_listen(settings: Settings, error: OSError) -> str:
     """Say why ``settings.port`` cannot be had, and what to do about it."""
     address = f"{settings.host}:{settings.port}"

@@ -81,6 +81,10 @@ class Faults:
     def __init__(self, rules: tuple[_Rule, ...]) -> None:
         self._rules = rules
 
+    def draw_by(self, in_turn: Callable[[Callable[[], float]], Callable[[], float]]) -> None:
+        """Have ``in_turn`` make of each rule's chance what several processes draw together."""
+        self._rules = tuple(rule._replace(random=in_turn(rule.random)) for rule in self._rules)
+
     def draw(self, request: Request) -> Fault | None:
         """Return what goes wrong with this request, None where nothing does."""
         for route, probability, random, fault in self._rules:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from random import Random
+from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -158,7 +158,7 @@ class Templates:
         self._allowed = frozenset(allowed)
         self._seed = seed
         self._clock = clock
-        self._rng = Random()  # noqa: S311 - nothing here is a secret
+        self._rng: Random = SystemRandom()  # has no state: workers that part do not draw alike
         self._now = 0.0
         self._compiled: dict[int, _Compiled] = {}
         self._messages: dict[str, Template] = {}

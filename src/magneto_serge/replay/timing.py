@@ -120,6 +120,12 @@ class Pace:
     def __init__(self, rules: tuple[tuple[Route, Latency | None], ...]) -> None:
         self._rules = rules
 
+    def draw_by(self, in_turn: Callable[[Callable[[], float]], Callable[[], float]]) -> None:
+        """Have ``in_turn`` make of each rule's chance what several processes draw together."""
+        for _, latency in self._rules:
+            if isinstance(latency, Drawn):
+                latency.draw = in_turn(latency.draw)
+
     def latency_for(self, request: Request) -> Latency | None:
         """Return the latency of the first rule about this request; None: at once."""
         for route, latency in self._rules:

@@ -7,7 +7,7 @@ while it is being recorded again: what was opened stays what it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, overload
@@ -125,13 +125,22 @@ class Cassette(Sequence[Interaction]):
         """The container behind it, None for JSON."""
         return self._open_container()
 
-    def shelves(self, *, rules: Rules = DEFAULT_RULES, secrets: Scanner | None = None) -> Shelves:
-        """Return the interactions ready to be replayed, decoded when they are first played."""
+    def shelves(
+        self,
+        *,
+        rules: Rules = DEFAULT_RULES,
+        secrets: Scanner | None = None,
+        make: Callable[..., Shelves] = Shelves,
+    ) -> Shelves:
+        """Return the interactions ready to be replayed, decoded when they are first played.
+
+        ``make`` is called as the class is.
+        """
         container = self._open_container()
         if container is None:
-            return Shelves(self._interactions, rules=rules, secrets=secrets)
+            return make(self._interactions, rules=rules, secrets=secrets)
         index = container if container.searchable else None
-        return Shelves(_Lent(container), index, rules=rules, secrets=secrets, lazy=True)
+        return make(_Lent(container), index, rules=rules, secrets=secrets, lazy=True)
 
 
 class _Lent(Sequence[Interaction]):

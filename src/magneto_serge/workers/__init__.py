@@ -1,0 +1,1 @@
+"""``--workers N``: one proxy that is several processes on one port."""
