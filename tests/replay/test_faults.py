@@ -142,3 +142,16 @@ def test_unfinished_rule(rule: str) -> None:
     """A rule that ends too soon is refused where it ends."""
     with pytest.raises(ConfigError, match=r"at its end \(column \d+\), expected"):
         faults_of([rule])
+
+
+def test_drawn_by_somebody_else() -> None:
+    """Each rule's chance can be made another's: that of several processes together."""
+    found = faults("GET /pay/* 503 50%", "GET /pay/* 404 50%")
+    found.draw_by(lambda draw: lambda: 0.4)
+    assert all(fault is not None and fault.status == 503 for fault in _draws(found))
+    found.draw_by(lambda draw: lambda: 0.6)
+    assert not any(_draws(found))
+
+
+def _draws(found: Faults) -> list[Fault | None]:
+    return [found.draw(REQUEST) for _ in range(9)]

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -95,6 +96,22 @@ def test_a_lock_ends_with_the_process_that_holds_it() -> None:
     assert ended(child) == -signal.SIGKILL
     os.close(reader)
     os.close(writer)
+
+
+def test_processes_draw_from_one_series() -> None:
+    """Whoever draws gets the next; another rule has a series of its own; neither begins anew."""
+    plays = Plays(2)
+    mine = [plays.in_turn(partial(next, iter(range(first, first + 9)))) for first in (0, 100)]
+    plays.open(1)
+    plays.become(0)
+    assert [mine[0](), mine[0](), mine[1]()] == [0, 1, 100]
+
+    def work() -> None:
+        assert [mine[0](), mine[1](), mine[0]()] == [2, 101, 3]
+
+    assert ended(forked(work)) == 0
+    plays.rewind()
+    assert [mine[0](), mine[1](), mine[0]()] == [4, 102, 5]
 
 
 def test_lines_are_told_in_order() -> None:

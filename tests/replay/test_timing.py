@@ -172,3 +172,16 @@ def test_error_names_the_place() -> None:
 def test_milliseconds(text: str, ms: float) -> None:
     """A number is in ms; its unit may be said."""
     assert milliseconds(text) == ms
+
+
+def test_drawn_by_somebody_else() -> None:
+    """What is drawn can be made another's: that of several processes together."""
+    pace = pace_of(("GET /a recorded", "uniform:10,20"), 1)
+    assert pace is not None
+    pace.draw_by(lambda draw: lambda: 7.0)
+    answers = []
+    for target in ("/a", "/b"):
+        found = pace.latency_for(Request("GET", "http", "a.test", 80, target))
+        assert found is not None
+        answers.append(found.tempo().head(3.0))
+    assert answers == [3.0, 7.0]
