@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,8 +20,8 @@ import click
 from benchmarks import _compare, _report, _result
 from benchmarks._programs import BenchmarkError
 from benchmarks._result import Row
-from benchmarks._scale import FULL, QUICK
-from benchmarks._suites import SUITES
+from benchmarks._scale import FULL, QUICK, Scale
+from benchmarks._suites import SUITES, Suite
 from benchmarks._watch import Patience
 
 _NAMES = click.Choice(list(SUITES))
@@ -45,6 +46,18 @@ def list_() -> None:
 @main.command()
 @click.argument("suites", nargs=-1, type=_NAMES, metavar="[SUITE]...")
 @click.option("--quick", is_flag=True, help="Fewer rounds and sizes: minutes instead of many.")
+@click.option(
+    "--soak",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="How long e2e keeps up its load for the slope of memory [20; quick: 4].",
+)
+@click.option(
+    "--exchanges",
+    type=click.IntRange(min=100),
+    metavar="COUNT",
+    help="How many e2e records, for memory and what each costs [200000; quick: 5000].",
+)
 @click.option("--patience", default=0.0, metavar="SECONDS", help="Wait for quiet moments so long.")
 @click.option(
     "-o",
@@ -54,19 +67,44 @@ def list_() -> None:
     metavar="FILE",
     help="Where the results go [benchmarks/results/latest.json].",
 )
-def run(suites: tuple[str, ...], quick: bool, patience: float, output: Path) -> None:
-    """Run suites, all of them unless some are named, and write the results."""
+def run(
+    suites: tuple[str, ...],
+    quick: bool,
+    soak: float | None,
+    exchanges: int | None,
+    patience: float,
+    output: Path,
+) -> None:
+    """Run suites, all of them unless some are named, and write the results.
+
+    Takes two minutes with --quick, else about ten; how far it is, is said on standard error.
+    """
     scale = QUICK if quick else FULL
+    scale = replace(scale, soak=soak or scale.soak, exchanges=exchanges or scale.exchanges)
+    chosen = [SUITES[name] for name in dict.fromkeys(suites or SUITES)]
     began = time.monotonic()
     rows: list[Row] = []
-    for name in suites or SUITES:
-        for each in SUITES[name].rows(scale, Patience(patience)):
+    for number, suite in enumerate(chosen):
+        _tell(number, chosen, scale, time.monotonic() - began)
+        for each in suite.rows(scale, Patience(patience)):
             rows.append(each)
             click.echo(line(each))
     seconds = time.monotonic() - began
     found = _result.document(rows, quick=quick, machine=_report.machine(), seconds=seconds)
     _result.write(output, found)
     click.echo(f"{len(rows)} rows in {seconds:.0f} s: {output}")
+
+
+def _tell(number: int, suites: Sequence[Suite], scale: Scale, spent: float) -> None:
+    """Say which suite begins, and how long all may still take: longer where others work too."""
+    done, left = (
+        sum(each.expected(scale) for each in part) for part in (suites[:number], suites[number:])
+    )
+    slowness = max(1.0, spent / done) if done else 1.0
+    _report.say(
+        f"== {suites[number].name}, suite {number + 1} of {len(suites)}, "
+        f"about {_report.duration(left * slowness)} left in all"
+    )
 
 
 @main.command()

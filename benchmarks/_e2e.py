@@ -6,6 +6,7 @@ it has to be. What needs a program that is absent is a row that says so, and the
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import threading
@@ -141,11 +142,25 @@ def bodies(scale: Scale, _: Patience) -> Iterator[Row]:
     """Measure memory after many exchanges, and while large bodies go through."""
     if not Path("/proc/self/clear_refs").exists():
         raise BenchmarkError("memory is read from Linux's /proc")
-    figures, faults = memory.run(scale.exchanges, scale.large)
-    for each in figures:
+    found = memory.run(scale.exchanges, scale.large, scale.replays)
+    for each in found.figures:
         most = None if each.target is None else each.target / MIB
         yield row(SUITE, "memory", each.name, "MiB", [each.size / MIB], target=most)
-    for fault in faults:
+    for first, cost in found.costs:
+        yield row(SUITE, "recording_cost", "processor time", "µs", [cost], parameter=first)
+    if found.costs:
+        title = f"last of {scale.exchanges:,} beside the first"
+        beside = memory.flatness(found.costs)
+        yield row(
+            SUITE,
+            "recording_cost",
+            title,
+            "x",
+            [beside],
+            target=memory.FLAT,
+            judged=not scale.quick,
+        )
+    for fault in found.faults:
         yield _result.missing(SUITE, "memory", fault.partition(":")[0], fault)
 
 
@@ -199,5 +214,11 @@ def streaming(scale: Scale, patience: Patience) -> Iterator[Row]:
 
 def looking_up(scale: Scale, _: Patience) -> Iterator[Row]:
     """Measure look-ups as a cassette grows, and how long a miss takes to be explained."""
-    for each in lookup.run(scale.lookups, scale.repeats, min(scale.lookups[-1], 100_000)):
-        yield row(SUITE, "lookup", each.name, each.unit, [each.value], target=each.target)
+    many = min(scale.lookups[-1], 100_000)
+    for each in lookup.run(scale.lookups, scale.repeats, many, explained=1):
+        grows = re.fullmatch(r"look-up among ([\d,]+), (.+)", each.name)
+        name = f"look-up, {grows[2]}" if grows else each.name
+        size = grows[1].replace(",", "") if grows else ""
+        yield row(
+            SUITE, "lookup", name, each.unit, [each.value], parameter=size, target=each.target
+        )

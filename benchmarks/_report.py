@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks._programs import BenchmarkError, cores, find
 
-_VERSION_FLAGS = {"nginx": "-v", "haproxy": "-v", "wrk": "-v"}
+_VERSION_FLAGS = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "h2load": "--version"}
 
 
 def machine() -> dict[str, str]:
@@ -95,6 +97,35 @@ def add_patience(arguments: argparse.ArgumentParser) -> None:
 def say(message: str) -> None:
     """Tell the person who waits, apart from the results."""
     print(message, file=sys.stderr, flush=True)
+
+
+class Progress:
+    """How much of ``total`` steps is done, for who waits; ``ahead`` are seconds expected for all.
+
+    What is left is estimated from what the steps took so far, and before the first one is done
+    from what was expected.
+    """
+
+    def __init__(self, total: int, ahead: float = 0.0) -> None:
+        self._total = total
+        self._ahead = ahead
+        self._done = 0
+        self._began = time.monotonic()
+
+    def step(self, what: str) -> None:
+        """Say what begins now."""
+        say(f"[{self._done + 1} of {self._total}{self._left()}] {what}")
+        self._done += 1
+
+    def _left(self) -> str:
+        spent = time.monotonic() - self._began
+        left = self._ahead if not self._done else spent / self._done * (self._total - self._done)
+        return f", about {duration(left)} left" if left else ""
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them."""
+    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{math.ceil(seconds)} s"
 
 
 def show_machine() -> None:

@@ -37,7 +37,8 @@ class Scale:
     loads: tuple[int, ...]  # % of capacity
     asked: int  # requests of which latencies are taken
     hosts: int  # for new certificates
-    exchanges: int  # for memory
+    exchanges: int  # recorded, for memory and what one costs
+    replays: int  # for memory
     large: int  # bytes of a large body, for memory
     soak: float  # seconds
     lookups: tuple[int, ...]  # recordings among which one is looked up
@@ -51,7 +52,7 @@ class Scale:
 
 QUICK = Scale(
     quick=True,
-    seconds=1,
+    seconds=0.5,
     rounds=1,
     repeats=3,
     connections=(1, 256),
@@ -60,6 +61,7 @@ QUICK = Scale(
     asked=5_000,
     hosts=10,
     exchanges=5_000,
+    replays=20_000,
     large=16 * 1024 * 1024,
     soak=4,
     lookups=(10, 1_000, 10_000),
@@ -71,7 +73,7 @@ QUICK = Scale(
 )
 FULL = Scale(
     quick=False,
-    seconds=2,
+    seconds=1,
     rounds=3,
     repeats=10,
     connections=(1, 8, 128, 1_000),
@@ -80,8 +82,9 @@ FULL = Scale(
     asked=20_000,
     hosts=50,
     exchanges=200_000,
-    large=1024 * 1024 * 1024,
-    soak=60,
+    replays=1_000_000,
+    large=256 * 1024 * 1024,
+    soak=20,
     lookups=(10, 10_000, 1_000_000),
     sizes=("1 KB", "1 MB", "10 MB", "100 MB"),
     tests=1_000,
@@ -109,6 +112,7 @@ SMOKE = Scale(
     asked=20,
     hosts=1,
     exchanges=50,
+    replays=50,
     large=65_536,
     soak=0.1,
     lookups=(1, 2),

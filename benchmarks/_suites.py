@@ -21,12 +21,20 @@ from benchmarks._watch import Patience
 
 @dataclass(frozen=True)
 class Suite:
-    """A name, what it measures, its groups, and what yields its rows."""
+    """A name, what it measures, its groups, and what yields its rows.
+
+    ``takes``: seconds of a quick and of a full run, on a machine with nothing else to do.
+    """
 
     name: str
     about: str
     groups: tuple[str, ...]
     measure: Callable[[Scale, Patience], Iterator[Row]]
+    takes: tuple[float, float]
+
+    def expected(self, scale: Scale) -> float:
+        """Return the seconds that a run of it takes, about."""
+        return self.takes[0] if scale.quick else self.takes[1] + scale.soak
 
     def rows(self, scale: Scale, patience: Patience) -> Iterator[Row]:
         """Yield what is found; what stops the suite is its last row."""
@@ -100,6 +108,7 @@ SUITES = {
                 *("cassette_operations", "concurrent_operations", "memory_operations", "latency"),
             ),
             _http_proxy,
+            (25, 80),
         ),
         Suite(
             "websocket_proxy",
@@ -109,18 +118,21 @@ SUITES = {
                 *("replay", "concurrent", "latency", "mode_switching"),
             ),
             _websocket_proxy,
+            (20, 70),
         ),
         Suite(
             "serialization",
             "writing and reading whole cassettes: JSON, MessagePack, gzip, zstd; their sizes",
             ("write", "read", "size"),
             _serialization,
+            (10, 40),
         ),
         Suite(
             "cassettes",
             "cassettes of 1 KB to 100 MB: open, first replay, full replay, memory",
             ("open", "first replay", "full replay", "memory"),
             _cassettes,
+            (6, 50),
         ),
         Suite(
             "e2e",
@@ -138,15 +150,17 @@ SUITES = {
                     "soak",
                     "startup",
                 ),
-                *("streams", "lookup"),
+                *("recording_cost", "streams", "lookup"),
             ),
             _e2e,
+            (70, 330),
         ),
         Suite(
             "peers",
             "the same load for HAProxy, nginx, mitmproxy, WireMock; in process VCR.py",
             ("forward", "record", "replay", "replay_tls", "in_process", "pytest"),
             _peers,
+            (25, 100),
         ),
     )
 }

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import http.client
 import socket
+import statistics
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,8 @@ from benchmarks._traffic import BODY, RECORDINGS, ask_for_all, recorded
 
 MIB = 1024 * 1024
 PATIENCE = 120.0  # seconds without a byte, after which the proxy hangs
+RESIDENT = 50 * MIB  # after many exchanges
+FLAT = 1.25  # the last recorded exchanges beside the first: what is left for the noise
 CONNECTIONS, DEPTH = 16, 8  # how many requests wait for their answer: 16 times 8
 
 
@@ -45,13 +48,13 @@ class Figure:
         return None if self.target is None else self.size < self.target
 
 
-def exchange(port: int, authority: str, count: int, *, cycle: int = 0) -> None:
-    """Make ``count`` exchanges, different ones, or starting again after ``cycle``.
+def exchange(port: int, authority: str, count: int, *, cycle: int = 0, first: int = 0) -> None:
+    """Make ``count`` exchanges: different ones from ``first`` on, or as many as ``cycle`` in turn.
 
     Pipelined (RFC 9112 §9.3.2) on each of several connections, which a client in Python needs in
     order to come near what the proxy can do.
     """
-    numbers = iter(range(count))
+    numbers = iter(range(first, first + count))
     with ExitStack() as stack:
         connections = [stack.enter_context(_connect(port)) for _ in range(CONNECTIONS)]
         while batches := _deal(numbers, len(connections)):
@@ -124,12 +127,17 @@ def grown(program: Program, traffic: Callable[[], None]) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the measurements take place, and how much of everything there is."""
+    """Where the measurements take place, and how much of everything there is.
+
+    ``costs``: by how many exchanges were recorded before, the µs of processor time of one.
+    """
 
     folder: Path
     origin: int
     exchanges: int
     size: int  # bytes of a large body
+    replays: int
+    costs: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def authority(self) -> str:
@@ -154,23 +162,44 @@ def replaying(stage: Stage) -> list[Figure]:
     with stage.magneto("record", "answers"):
         pass
     with stage.magneto("replay", "answers") as program:
-        exchange(program.port, stage.authority, stage.exchanges, cycle=RECORDINGS)
+        exchange(program.port, stage.authority, stage.replays, cycle=RECORDINGS)
         resident = program.memory("VmRSS")
-    return [Figure(f"replay: resident after {stage.exchanges:,} replays", resident, 50 * MIB)]
+    return [Figure(f"replay: resident after {stage.replays:,} replays", resident, RESIDENT)]
 
 
 def recording_many(stage: Stage) -> list[Figure]:
     """Measure the growth over many recorded exchanges, and the peak when the cassette is made."""
     with stage.magneto("record", "many") as program:
-        growth = grown(program, lambda: exchange(program.port, stage.authority, stage.exchanges))
+        growth = grown(program, partial(_in_tenths, program, stage))
+        resident = program.memory("VmRSS")
     kept = recorded(stage.cassette("many"))
     if kept != stage.exchanges + RECORDINGS:
         raise BenchmarkError(f"{kept:,} of {stage.exchanges + RECORDINGS:,} are in the cassette")
     what = f"record: {stage.exchanges:,} exchanges"
     return [
         Figure(f"{what}, growth", growth, 20 * 10**6),
+        Figure(f"{what}, resident afterwards", resident, RESIDENT),
         Figure(f"{what}, peak until the cassette is saved", program.peak_rss),
     ]
+
+
+def _in_tenths(program: Program, stage: Stage) -> None:
+    """Make all exchanges, and note what those of each tenth of them cost."""
+    tenth = max(1, stage.exchanges // 10)
+    for first in range(0, stage.exchanges, tenth):
+        count = min(tenth, stage.exchanges - first)
+        before = program.cpu_seconds()
+        exchange(program.port, stage.authority, count, first=first)
+        stage.costs.append((first, (program.cpu_seconds() - before) / count * 1e6))
+
+
+def flatness(costs: Sequence[tuple[int, float]]) -> float:
+    """Return what the last exchanges cost beside the first: the last fifth by the first one."""
+    fifth = max(1, len(costs) // 5)
+    first, last = (
+        statistics.mean(cost for _, cost in part) for part in (costs[:fifth], costs[-fifth:])
+    )
+    return last / first
 
 
 def recording_large(stage: Stage) -> list[Figure]:
@@ -187,32 +216,42 @@ def recording_large(stage: Stage) -> list[Figure]:
     return figures
 
 
-def run(exchanges: int, size: int) -> tuple[list[Figure], list[str]]:
-    """Make all measurements; return the figures, and the faults of those that failed."""
-    figures: list[Figure] = []
-    faults: list[str] = []
+@dataclass(frozen=True)
+class Found:
+    """All figures, what recording costs as it goes on (see ``Stage``), and what failed."""
+
+    figures: list[Figure] = field(default_factory=list)
+    costs: list[tuple[int, float]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def run(exchanges: int, size: int, replays: int) -> Found:
+    """Make all measurements."""
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
         with _programs.origin(folder) as origin:
-            stage = Stage(folder, origin.port, exchanges, size)
+            stage = Stage(folder, origin.port, exchanges, size, replays)
+            found = Found(costs=stage.costs)
             for measurement in (replaying, recording_many, recording_large):
                 _report.say((measurement.__doc__ or "").partition("\n")[0])
                 try:
-                    figures += measurement(stage)
+                    found.figures.extend(measurement(stage))
                 except (BenchmarkError, OSError, http.client.HTTPException) as error:
-                    faults.append(f"{measurement.__name__}: {error!r}")
-    return figures, faults
+                    found.faults.append(f"{measurement.__name__}: {error!r}")
+    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; return 0, or 1 if something failed (or a target was missed: --enforce)."""
     parser = _report.parser(__doc__)
     parser.add_argument("--exchanges", type=int, default=200_000, help="small ones (200,000)")
+    parser.add_argument("--replays", type=int, default=1_000_000, help="(1,000,000)")
     parser.add_argument("--size", type=int, default=1024, help="of a large body, in MiB (1,024)")
     options = parser.parse_args(argv)
     if not Path("/proc/self/clear_refs").exists():
         return _report.skipped(BenchmarkError("skipped: memory is read from Linux's /proc"))
-    figures, faults = run(options.exchanges, options.size * MIB)
+    found = run(options.exchanges, options.size * MIB, options.replays)
+    figures, faults = found.figures, found.faults
     _report.show_machine()
     rows = [
         [
@@ -224,6 +263,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for each in figures
     ]
     print(_report.table(["memory", "MiB", "target", "holds"], rows))
+    if found.costs:
+        print(f"\nrecording, last exchanges beside the first: {flatness(found.costs):.2f}")
     return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, faults)
 
 

@@ -27,7 +27,7 @@ from benchmarks._rows import Row, Stage, chosen
 from benchmarks._traffic import BODY, NGINX_ANSWER, Shape, ask, record_answers, recorded
 from benchmarks._watch import TOLERATED, Patience, Watch
 
-WARM_UP = 0.5  # seconds
+WARM_UP = 0.4  # seconds
 
 
 @dataclass
@@ -142,9 +142,10 @@ def measure_all(
                 record_answers(folder, stage.authority, "answers")
             if any(each.shape.tunnel for each in measurements):
                 _add_secure_origin(stage, stack)
-            for number in range(rounds):
+            progress = _report.Progress(rounds * len(measurements))
+            for _ in range(rounds):
                 for measurement in measurements:
-                    _report.say(f"round {number + 1} of {rounds}: {measurement.name}")
+                    progress.step(measurement.name)
                     measure_undisturbed(measurement, stage, seconds, patience)
 
 

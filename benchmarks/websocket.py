@@ -160,9 +160,10 @@ def run(rows: Sequence[Row], on: Stage, *, seconds: float, rounds: int, patience
     for row in rows:
         if row.program == REPLAY:
             _record_talk(on, row.plan)
-    for number in range(rounds):
+    progress = _report.Progress(rounds * len(rows))
+    for _ in range(rounds):
         for row in rows:
-            _report.say(f"round {number + 1} of {rounds}: {row.work}, {row.program}")
+            progress.step(f"{row.work}, {row.program}")
             patience.wait_for_quiet()
             measure(row, on, seconds)
 
