@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from magneto_serge.config import Settings
@@ -23,12 +23,14 @@ log = logging.getLogger("magneto_serge")
 
 
 class Redaction(NamedTuple):
-    """What a recorder is given: for interactions, and for the bodies that go to files; and what
-    tells of the text of a message that nothing has to be done."""
+    """What a recorder is given: for interactions, and for the bodies that go to files; what
+    tells of the text of a message that nothing has to be done; and what does many interactions at
+    once, or None where that cannot be."""
 
     redact: Callable[[Interaction], Interaction]
     bodies: LateRedactor | None
     clean: Callable[[bytes], bool]
+    glance: Callable[[Sequence[Interaction]], Sequence[Interaction] | None] | None = None
 
 
 class LateRedactor:
@@ -46,6 +48,10 @@ class LateRedactor:
     def redact(self, interaction: Interaction) -> Interaction:
         """Return the interaction as it may be written."""
         return (self._made or self._now()).redact(interaction)
+
+    def glance(self, group: Sequence[Interaction]) -> Sequence[Interaction] | None:
+        """Return them as they may be written if one look at all tells, otherwise None."""
+        return (self._made or self._now()).glance(group)
 
     def is_clean(self, text: bytes) -> bool:
         """Tell whether nothing would be replaced in a text of a message: True is certain."""
@@ -93,7 +99,7 @@ def redaction_for(
         return Redactor(rules, None if older is None else _counting(older), bound)
 
     redactor = LateRedactor(made)
-    return Redaction(redactor.redact, redactor, redactor.is_clean)
+    return Redaction(redactor.redact, redactor, redactor.is_clean, redactor.glance)
 
 
 def _counting(older: Callable[[], Iterable[Interaction]]) -> Callable[[], int]:

@@ -20,6 +20,7 @@ from magneto_serge.replay.matching import (
     DIGEST_FROM,
     KEY_SCHEME,
     body_key,
+    both_digests,
     head_digest,
     head_key,
     key_digest,
@@ -468,3 +469,10 @@ def test_digests_are_equal_where_keys_are(
     whole = [key_digest(head, key) for head, key in zip(heads, keys, strict=True)]
     assert (whole[0] == whole[1]) is (heads == [heads[0]] * 2 and keys[0] == keys[1])
     assert {len(digest) for digest in (*digests, *whole)} == {8}
+
+
+@given(st.text(st.characters(codec="utf-8")), st.binary(max_size=40))
+def test_both_digests_are_the_digests(path: str, body: bytes) -> None:
+    """What is computed together is what is computed one by one."""
+    head = head_key(asks(f"/{path}?b=2&a=1"))
+    assert both_digests(head, body) == head_digest(head) + key_digest(head, body)

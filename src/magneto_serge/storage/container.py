@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,8 +91,12 @@ def runs(entries: int) -> int:
 
 def frame(kind: int, coding: int, payload: bytes | bytearray | memoryview) -> bytes:
     """Return a frame's header; the payload follows it."""
-    checksum = zlib.crc32(payload, zlib.crc32(CHECKED.pack(kind, coding)))
-    return FRAME.pack(len(payload), checksum, kind, coding)
+    return FRAME.pack(len(payload), zlib.crc32(payload, _seed(kind, coding)), kind, coding)
+
+
+@cache
+def _seed(kind: int, coding: int) -> int:
+    return zlib.crc32(CHECKED.pack(kind, coding))  # the few there are, for every frame
 
 
 def check_magic(path: Path, start: bytes, by: str = "") -> None:

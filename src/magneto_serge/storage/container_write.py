@@ -28,7 +28,7 @@ from magneto_serge.messages import (
     WebSocketMessage,
     body_size,
 )
-from magneto_serge.replay.matching import KEY_SCHEME, body_key, head_digest, head_key, key_digest
+from magneto_serge.replay.matching import KEY_SCHEME, body_key, both_digests, head_key
 from magneto_serge.replay.secrets.neutral import neutral_of
 
 from .container import (
@@ -142,7 +142,8 @@ class ContainerFrames:
 
     def begin(self, head: Head) -> None:
         """Append the magic and the head."""
-        self._append(MAGIC)
+        self.data += MAGIC
+        self._added += len(MAGIC)
         self._frame(HEAD, PLAIN, msgspec.msgpack.encode(head))
 
     def go_on(self, older: Container) -> None:
@@ -158,8 +159,9 @@ class ContainerFrames:
         """Append one interaction. Where it cannot be encoded nothing is noted of it; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
         request = neutral_of(interaction.request)
-        head = head_key(request)
-        digests = head_digest(head) + key_digest(head, body_key(request.headers, request.body))
+        sent = request.body
+        key = body_key(request.headers, sent) if sent else b""
+        digests = both_digests(head_key(request), key)
         referring = self._with_references(interaction)
         kind, value = INTERACTION, cast("Interaction | Talk", referring)
         if interaction.websocket is not None:
@@ -219,6 +221,8 @@ class ContainerFrames:
 
     def _with_references(self, interaction: Interaction) -> Interaction:
         """Write large bodies to frames; refer to them, and to side files, in their place."""
+        if _is_small(interaction):
+            return interaction
         request, response = interaction.request, interaction.response
         sent = self._reference(request.body)
         received = b"" if response is None else self._reference(response.body)
@@ -246,12 +250,10 @@ class ContainerFrames:
         return FileBody(Path(f"{FRAME_REFERENCE}{offset}"), len(body), "")
 
     def _frame(self, kind: int, coding: int, payload: bytes | bytearray) -> None:
-        self._append(frame(kind, coding, payload))
-        self._append(payload)
-
-    def _append(self, data: bytes | bytearray) -> None:
-        self.data += data
-        self._added += len(data)
+        data = self.data
+        data += frame(kind, coding, payload)
+        data += payload
+        self._added += FRAME.size + len(payload)
 
     def ending(self) -> Iterator[bytes]:
         """Yield the index and the footer, in pieces, to be written after all of ``data``."""
@@ -272,6 +274,15 @@ class ContainerFrames:
             KEY_SCHEME,
         )
         yield bytes(waiting) + listed + footer.pack()
+
+
+def _is_small(interaction: Interaction) -> bool:
+    """Tell whether all bodies stay with their interaction."""
+    body, response = interaction.request.body, interaction.response
+    if type(body) is not bytes or len(body) >= BODY_FRAME:
+        return False
+    body = b"" if response is None else response.body
+    return type(body) is bytes and len(body) < BODY_FRAME
 
 
 def _plain(value: object) -> object:

@@ -18,7 +18,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator, Set
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -114,18 +114,17 @@ class FrameBuffer:
         """Append one frame. Where ``value`` cannot be encoded nothing is appended; what msgspec
         raised (TypeError, UnicodeEncodeError, OverflowError) is passed on."""
         payload, data = self._payload, self.data
-        self._encode_into(self._logged(value), payload)
+        if type(value) is Interaction and value.websocket is not None:
+            self._encode_into(self._logged(value, value.websocket), payload)
+        else:
+            self._encode_into(value, payload)
         data += _frame(len(payload), crc32(payload))
         data += payload
 
-    def _logged(self, value: Interaction | Head) -> object:
+    def _logged(self, interaction: Interaction, conversation: Conversation) -> object:
         """Leave the messages of a conversation where they are, in the log among the side files."""
-        if type(value) is Head or value.websocket is None:  # type: ignore[union-attr]  # by its type
-            return value
         from .conversation_log import LoggedMessages
 
-        interaction = cast(Interaction, value)
-        conversation = cast(Conversation, interaction.websocket)
         messages = conversation.messages
         if not isinstance(messages, LoggedMessages) or messages.path.parent != self._home:
             whole = Conversation(tuple(messages), conversation.close)

@@ -32,7 +32,7 @@ from .body_writer import BodySink, BodyWriter, Step
 from .frames import FrameBuffer
 from .journal import Frames, Journal, advice
 from .names import CassettePaths
-from .scribe import IsClean, Prepare, Redact, Scribe
+from .scribe import Glance, IsClean, Prepare, Redact, Scribe
 
 if TYPE_CHECKING:
     from .ahead import Ahead
@@ -43,7 +43,7 @@ log = logging.getLogger("magneto_serge")
 
 LULL = 64  # interactions of a batch up to which the traffic leaves time for other things
 GATHER = 0.05  # seconds between batches; a quarter of what the journal may lag behind
-PRESSURE = 1024 * 1024  # bytes queued that wake the writer at once
+PRESSURE = 128 * 1024  # bytes queued that wake the writer at once: it works on what caches hold
 CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
 DRAINED = 2 * 1024 * 1024  # bytes waiting below which it may go on
 INTERACTION = 1024  # bytes assumed for an interaction without its bodies
@@ -55,9 +55,10 @@ class Recorder:
     ``changing`` is entered while the cassette takes the older one's place. ``prepare`` is applied
     to each interaction before ``redact``; None: it is not recorded. ``bodies`` redacts those that
     go to files of their own, on their way there; ``clean`` tells of a text that ``redact`` leaves
-    it as it is.
+    it as it is, and ``glance`` redacts several interactions at once where it can.
 
-    ``answered`` tells whether any that was accepted has a response. All methods may be called from
+    ``answered`` tells whether any that was accepted has a response, ``congested`` whether more than
+    ``CONGESTED`` bytes wait for the disk: then stop reading traffic. All methods may be called from
     any thread.
     """
 
@@ -71,11 +72,13 @@ class Recorder:
         prepare: Prepare | None = None,
         bodies: BodyRedactor | None = None,
         clean: IsClean | None = None,
+        glance: Glance | None = None,
         fsync: str = "finish",
         message_limit: int = 2**31,
         changing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.answered = False
+        self.congested = False
         self._accepted = 0
         self._changing = changing
         self._paths = paths
@@ -84,7 +87,7 @@ class Recorder:
         self._journal = Journal.open(
             paths.journal, name, self._frames_for, flushed=fsync == "always"
         )
-        self._scribe = Scribe(self._journal, redact, prepare)
+        self._scribe = Scribe(self._journal, redact, prepare, glance)
         self._bodies = bodies
         self._clean = clean
         self._ahead: Ahead | None = None
@@ -187,11 +190,6 @@ class Recorder:
                     self._journal.bodies, self._scribe, self._new_sink, limits, self._clean
                 )
         return ConversationWriter(self._conversations, interaction, self._enqueue)
-
-    @property
-    def congested(self) -> bool:
-        """Whether more than ``CONGESTED`` bytes wait for the disk; then stop reading traffic."""
-        return self._queued + self._writing > CONGESTED
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once, in the writer thread, when few bytes wait for the disk.
@@ -308,9 +306,13 @@ class Recorder:
     def _wake(self) -> None:
         """Tell the writer that there is work, and once more when the work has become much."""
         self._work.set()
-        if self._queued > PRESSURE:
-            self._hurry.set()
-        self._wake_above = PRESSURE if self._queued <= PRESSURE else sys.maxsize
+        if self._queued <= PRESSURE:
+            self._wake_above = PRESSURE
+            return
+        self._hurry.set()
+        much = CONGESTED - self._writing
+        self.congested = self._queued > much
+        self._wake_above = sys.maxsize if self.congested else much
 
     # --- the writer thread --------------------------------------------------------------------
 
@@ -374,6 +376,7 @@ class Recorder:
         callbacks: list[Callable[[], None]] = []
         with self._lock:
             self._writing = 0
+            self.congested = self._queued > CONGESTED
             self._is_over = ended
             if ended or self._queued < DRAINED:
                 callbacks, self._waiting = self._waiting, []

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .recorder import Recorder
     from .recover import Recovery
     from .redacted_body import BodyRedactor
-    from .scribe import IsClean, Prepare, Redact
+    from .scribe import Glance, IsClean, Prepare, Redact
 
 
 log = logging.getLogger("magneto_serge")
@@ -139,13 +139,15 @@ class CassetteStore:
         prepare: Prepare | None = None,
         bodies: BodyRedactor | None = None,
         clean: IsClean | None = None,
+        glance: Glance | None = None,
     ) -> Recorder:
         """Begin to record the cassette ``name``; nothing of an older one is touched yet.
 
         When it is finished an older one in another format goes. ``prepare`` (None: it is not to be
         recorded) and then ``redact`` are applied to each interaction before it reaches the disk, in
         another thread, and ``bodies`` to what goes to files of its own; what ``redact`` does to
-        messages of WebSockets it does not do to those that are ``clean``. Raises CassetteBusyError
+        messages of WebSockets it does not do to those that are ``clean``; ``glance`` does the same
+        as ``redact`` to several where it can. Raises CassetteBusyError
         where it is being recorded already, CassetteError where the folder cannot be written to, or
         the older cassette is there twice.
         """
@@ -163,6 +165,7 @@ class CassetteStore:
             prepare=prepare,
             bodies=bodies,
             clean=clean,
+            glance=glance,
             fsync=self._fsync,
             message_limit=self._message_limit,
             changing=lambda: self.changing(name),

@@ -101,3 +101,21 @@ def test_long_binary_bodies_and_base64_are_soon_done() -> None:
     rng = random.Random(7)
     assert Finder().in_body(b64encode(rng.randbytes(2_000_000))) == ()
     assert not Finder().in_binary(rng.randbytes(2_000_000))
+
+
+def test_field_lines_that_are_texts_like_any_other() -> None:
+    """The name tells, and where it leaves a doubt the value; users' own names count too."""
+    finder = Finder(Names(headers=frozenset({"x_house"})))
+    assert finder.is_text(b"ETag", b"a8Kx92LmQ0pZ7tYvBn41")
+    assert finder.is_text(b"X-Acme-Key", b"blue")
+    assert not finder.is_text(b"X-Acme-Key", b"a8Kx92LmQ0pZ7tYvBn41")
+    assert not finder.is_text(b"Cookie", b"a=1")
+    assert not finder.is_text(b"X-House", b"v")
+    assert Finder().is_text(b"X-House", b"v")
+
+
+def test_names_of_fields_are_remembered_within_bounds() -> None:
+    """Who invents names does not make the memory grow, and is answered the same."""
+    finder = Finder()
+    assert all(finder.is_text(b"x-%d" % number, b"v") for number in range(3000))
+    assert not finder.is_text(b"Cookie", b"a=1")

@@ -398,3 +398,97 @@ def test_two_secrets_stay_two(one: str, other: str, place: str) -> None:
     assert (mine.request == theirs.request and mine.response == theirs.response) == (one == other)
     asked = placed(place, one).request
     assert rules.scan(asked).neutral == rules.scan(mine.request).neutral
+
+
+def unread(redactor: Redactor, *group: Interaction) -> list[Interaction]:
+    """Return what becomes of a group for which one look is enough."""
+    redacted = redactor.glance(group)
+    assert redacted is not None
+    return redacted
+
+
+def test_a_group_is_redacted_with_one_look(redactor: Redactor) -> None:
+    """Interactions without secrets but in known field lines become what they become one by one."""
+    told = (("Server", "x"),)
+    credentials = (("Authorization", f"Bearer {JWT}"),)
+    first = redactor.redact(exchange("/1", credentials, told=told))
+    redactor.redact(exchange("/2", told=told))
+    group = [exchange("/3", credentials, told=told, body=b"{}"), exchange("/4", told=told)]
+    redacted = unread(redactor, *group)
+    assert redacted[0].request.headers == first.request.headers
+    assert redacted[1] is group[1]
+    assert redactor.counts["credentials"] == 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        exchange(f"/?token={TOKEN}"),
+        exchange(sent=b'{"password":"hunter2"}'),
+        exchange(body=b'{"password":"hunter2"}'),
+        exchange(told=(("Set-Cookie", "sid=abcdefgh12345678"), ("X-Id", "1"))),
+        exchange(told=(("Location", f"/?token={TOKEN}"), ("X-Id", "1"))),
+        exchange(told=(("X-Acme-Key", "a8Kx92LmQ0pZ7tYvBn41"), ("X-Id", "1"))),
+        exchange(told=(("X-Long", "x" * 5000),)),
+        exchange(told=(("Content-Type", "image/png"), ("X-Id", "1")), body=b"x"),
+        exchange(body=b"a\0b"),
+        exchange(body=b"x" * 70_000),
+        exchange(f"/me/{TOKEN}"),
+        exchange(told=(("X-Id", f"of {TOKEN}"),)),
+        exchange(failure=Failure(FailureKind.TRUNCATED, "x")),
+    ],
+    ids=repr,
+)
+def test_a_group_with_something_odd_is_read_one_by_one(
+    redactor: Redactor, odd: Interaction
+) -> None:
+    """Whatever one look cannot settle is not settled for any of the group."""
+    redactor.redact(exchange(sent=json.dumps({"access_token": TOKEN}).encode()))
+    redactor.redact(exchange("/plain"))
+    assert redactor.glance([exchange("/plain")]) is not None
+    assert redactor.glance([exchange("/plain"), odd]) is None
+
+
+def test_new_field_lines_of_a_group_are_looked_at_as_texts(redactor: Redactor) -> None:
+    """Field sections that are new each time cost no look of their own for each of their lines."""
+    redactor.redact(exchange("/"))
+    group = [
+        exchange("/", told=(("ETag", f'"{number:032x}"'), ("X-Request-Id", f"{number}")))
+        for number in range(3)
+    ]
+    assert unread(redactor, *group) == group
+
+
+def test_what_is_for_the_proxy_goes_from_new_sections_too(redactor: Redactor) -> None:
+    """A request whose field section comes for the first time is written without them."""
+    redactor.redact(exchange("/"))
+    asked = (("Proxy-Connection", "keep-alive"), ("Traceparent", "00-1"))
+    (redacted,) = unread(redactor, exchange("/", asked))
+    assert list(redacted.request.headers) == [("Traceparent", "00-1")]
+
+
+_PARTS = st.sampled_from(
+    [
+        exchange("/1"),
+        exchange("/2", told=(("ETag", "1"),)),
+        exchange(f"/3/{TOKEN}"),
+        exchange("/4", (("Authorization", f"Bearer {TOKEN}"),)),
+        exchange("/5", body=json.dumps({"access_token": TOKEN}).encode()),
+        exchange("/6", told=(("X-Id", TOKEN), ("ETag", "2"))),
+        exchange("/7", (("Proxy-Connection", "close"),), b"a=1"),
+        exchange("/8", (("Cookie", "sid=abcdefgh12345678"),), b"abcdefgh12345678"),
+    ]
+)
+
+
+@given(st.lists(st.lists(_PARTS, min_size=1, max_size=4), max_size=6))
+def test_groups_are_redacted_as_their_parts_would_be(groups: list[list[Interaction]]) -> None:
+    """Whether interactions are looked at together changes nothing of what is written."""
+    alone, together = Redactor(SecretRules()), Redactor(SecretRules())
+    for group in groups:
+        one_by_one = [alone.redact(each) for each in group]
+        redacted = together.glance(group)
+        if redacted is None:
+            redacted = [together.redact(each) for each in group]
+        assert redacted == one_by_one
+    assert together.counts == alone.counts

@@ -27,6 +27,7 @@ from .texts import Says, by_look, in_text
 
 _BLOCK = 16 * 1024  # bytes of a long text that are tested together
 _BEFORE = 2 * 1024  # bytes in which a name stands, or a token begins
+_KINDS_KEPT = 1024
 _AFTER = 64 * 1024  # bytes: the longest secret
 
 Expression = Callable[[bytes], Iterable[tuple[int, int]]]
@@ -74,6 +75,10 @@ def _saying(names: frozenset[str]) -> Says:
     return lambda name: Meaning.CERTAIN if includes(names, name) else meaning(name)
 
 
+def _is_odd(value: bytes) -> bool:
+    return looks_random(value) or is_placeholder(value)
+
+
 class Finder:
     """The rules of a session, ready to be asked."""
 
@@ -93,6 +98,7 @@ class Finder:
         self._functions = functions
         self._likely: Likely = self._first_asked
         self._own_rules = bool(patterns or functions)
+        self._kinds: dict[bytes, FieldKind] = {}  # by name as it was spelled
 
     def _first_asked(self, text: bytes) -> object:
         self._likely = likely(self._own)  # not before: it takes some ms to make
@@ -127,10 +133,8 @@ class Finder:
         """Return the secrets of a field line's value."""
         lower = name.lower()
         label = lower.decode("latin-1")
-        kind = kind_of_field(lower)
-        if self._headers and includes(self._headers, label):
-            kind = min(kind, FieldKind.SECRET)
-        if kind == FieldKind.LIKELY and (looks_random(value) or is_placeholder(value)):
+        kind = self._kind_of(lower)
+        if kind == FieldKind.LIKELY and _is_odd(value):
             kind = FieldKind.SECRET
         match kind:
             case FieldKind.AUTHORIZATION:
@@ -144,6 +148,21 @@ class Finder:
             case _:
                 return self.in_target(value)
         return self._kept((*found, *self._users(value)))
+
+    def is_text(self, name: bytes, value: bytes) -> bool:
+        """Tell whether a field line's value is a text like any other, as `may_hold` is asked of."""
+        kind = self._kinds.get(name)
+        if kind is None:
+            if len(self._kinds) >= _KINDS_KEPT:
+                self._kinds.clear()
+            kind = self._kinds[name] = self._kind_of(name.lower())
+        return kind > FieldKind.LIKELY or (kind == FieldKind.LIKELY and not _is_odd(value))
+
+    def _kind_of(self, lower: bytes) -> FieldKind:
+        kind = kind_of_field(lower)
+        if self._headers and includes(self._headers, lower.decode("latin-1")):
+            return min(kind, FieldKind.SECRET)
+        return kind
 
     def _chosen(self, text: bytes, says: Says) -> list[Find]:
         known: Iterable[Find] = ()

@@ -44,11 +44,14 @@ from .substitution import Numbers, Substitution, put_in
 _SECTIONS_KEPT = 1024
 _LINES_KEPT = 8192
 _LONGEST_LINE = 4096  # bytes of one worth remembering
+_LARGE_GROUP = 64 * 1024  # bytes of bodies that are looked at together
 _CLEAN_KEPT = 1024
 _LONGEST_CLEAN = 4096  # bytes
 _SNIFFED = 4096  # bytes
 _GROUP = 128  # messages that are looked at together
 _FEW = 4  # of them, that are looked at one by one
+_OF_THE_BODY = (b"content-type", b"content-encoding")
+_AS_LONG = frozenset(map(len, _OF_THE_BODY))
 _LONGEST_REASON = 123  # bytes: RFC 6455 §5.5 leaves a Close frame no more
 
 _USUAL = frozenset(("", *(status.phrase for status in HTTPStatus)))
@@ -74,13 +77,6 @@ def _for_the_origin(headers: Headers) -> Headers:
     return headers if len(kept) == len(headers.raw) else Headers(kept)
 
 
-class _Line(NamedTuple):
-    """A field line, judged; ``tells`` whether it says something of the body."""
-
-    finds: Sequence[Find]
-    tells: bool
-
-
 class _Section:
     """A header or trailer section, judged: ``lines`` is empty where none has a find.
 
@@ -90,7 +86,7 @@ class _Section:
 
     __slots__ = ("form", "headers", "kinds", "known", "lines", "stays", "text", "uses", "written")
 
-    def __init__(self, headers: Headers, lines: list[_Line], form: Form) -> None:
+    def __init__(self, headers: Headers, lines: list[Sequence[Find]], form: Form) -> None:
         self.headers = headers
         self.lines = lines
         self.form = form
@@ -146,8 +142,9 @@ class Redactor:
         self._substitution = Substitution(Numbers(known, bound))
         self._requests: dict[tuple[FieldLine, ...], _Section] = {}
         self._responses: dict[tuple[FieldLine, ...], _Section] = {}
-        self._lines: dict[FieldLine, _Line] = {}
-        self._forms: dict[tuple[bytes, ...], Form] = {}
+        self._met: dict[int, tuple[Headers, _Section, object]] = {}  # by identity, if met again
+        self._lines: dict[FieldLine, Sequence[Find]] = {}
+        self._forms: dict[tuple[FieldLine, ...], Form] = {}
         self._clean: set[bytes] = set()
         self._grown: dict[Path, int] = {}
 
@@ -171,35 +168,98 @@ class Redactor:
 
         Raises what a user's function raises: nobody knows then what is in it.
         """
-        return self._at_a_glance(interaction) or self._closely(interaction)
+        unread = self.glance((interaction,))
+        return self._closely(interaction) if unread is None else unread[0]
 
-    def _at_a_glance(self, interaction: Interaction) -> Interaction | None:
-        """Return what most interactions become, of which a look at all but the header sections
-        tells that nothing is in it. None: it has to be read closely."""
-        request, response = interaction.request, interaction.response
-        if response is None or response.reason not in _USUAL:
-            return None
-        if interaction.failure or interaction.informational or interaction.websocket:
-            return None
-        asked, answered = self._asked(request.headers), self._section(response.headers)
-        text = request.target.encode(errors="surrogatepass")
-        for section, message in ((asked, request), (answered, response)):
-            body = message.body
-            if body:
-                if type(body) is not bytes or not section.form.is_plain:
-                    return None
-                text += b"\n" + body
-            if message.trailers.raw:
+    def glance(self, group: Sequence[Interaction]) -> list[Interaction] | None:
+        """Return what most interactions become: one look at the texts of all of them together
+        tells that nothing is in them but in field lines that are known.
+
+        None: they have to be redacted, each by itself and in their order.
+        """
+        texts: list[bytes] = []
+        targets: list[str] = []
+        new: list[FieldLine] = []
+        sections: list[_Section | None] = []
+        size = 0
+        for each in group:
+            request, response = each.request, each.response
+            if response is None or response.reason not in _USUAL:
                 return None
+            if each.failure or each.informational or each.websocket:
+                return None
+            targets.append(request.target)
+            for message, known in ((request, self._requests), (response, self._responses)):
+                headers = message.headers
+                section = self._met_again(headers, known)
+                if section is None and not self._is_text(headers, texts, new):
+                    return None
+                sections.append(section)
+                body = message.body
+                if body:
+                    form = self._form(headers) if section is None else section.form
+                    if type(body) is not bytes or not form.is_plain:
+                        return None
+                    texts.append(body)
+                    size += len(body)
+                if message.trailers.raw:
+                    return None
+        if size > _LARGE_GROUP and len(group) > 1:
+            return None
+        texts.append("\n".join(targets).encode(errors="surrogatepass"))
+        text = b"\n".join(texts)
         if b"\0" in text or not self.is_clean(text):
             return None
-        sent = self._fields(asked, request.headers)
-        received = self._fields(answered, response.headers)
-        if sent is not request.headers:
-            request = msgspec.structs.replace(request, headers=sent)
-        if received is not response.headers:
-            response = msgspec.structs.replace(response, headers=received)
-        elif request is interaction.request:
+        for line in new:
+            self._remember(line, ())
+        judged = iter(sections)
+        return [self._with_sections(each, next(judged), next(judged)) for each in group]
+
+    def _met_again(
+        self, headers: Headers, known: dict[tuple[FieldLine, ...], _Section]
+    ) -> _Section | None:
+        """Return a section that was judged before: most are the very same object then."""
+        met = self._met.get(id(headers))
+        if met is not None and met[2] is known:
+            return met[1]
+        section = known.get(headers.raw)
+        if section is not None:
+            if len(self._met) >= _SECTIONS_KEPT:
+                self._met.clear()
+            self._met[id(headers)] = headers, section, known
+        return section
+
+    def _is_text(self, headers: Headers, texts: list[bytes], new: list[FieldLine]) -> bool:
+        """Tell whether a new section can be judged by its text alone, and append that, and those
+        of its lines that are new. One without any is worth keeping, which this is not for."""
+        kept, before = self._lines, len(new)
+        for line in headers.raw:
+            finds = kept.get(line)
+            if finds is None:
+                if len(line[1]) > _LONGEST_LINE or not self._finder.is_text(*line):
+                    return False
+                new.append(line)
+            elif finds:
+                return False
+            texts.append(line[1])
+        return len(new) > before
+
+    def _with_sections(
+        self, interaction: Interaction, asked: _Section | None, answered: _Section | None
+    ) -> Interaction:
+        """Return the interaction with what becomes of its sections; None: the section stays."""
+        request, response = interaction.request, cast(Response, interaction.response)
+        count = self._substitution.learned.count
+        if asked is None or not (asked.stays and asked.known == count):
+            sent = request.headers
+            headers = _for_the_origin(sent) if asked is None else self._fields(asked, sent)
+            if headers is not sent:
+                request = msgspec.structs.replace(request, headers=headers)
+        if answered is not None and not (answered.stays and answered.known == count):
+            headers = self._fields(answered, response.headers)
+            if headers is not response.headers:
+                response = msgspec.structs.replace(response, headers=headers)
+        if request is interaction.request and response is interaction.response:
             return interaction
         return msgspec.structs.replace(interaction, request=request, response=response)
 
@@ -266,22 +326,29 @@ class Redactor:
         raw: tuple[FieldLine, ...],
         sections: dict[tuple[FieldLine, ...], _Section],
     ) -> _Section:
-        lines = [self._lines.get(line) or self._line(line) for line in headers.raw]
-        telling = lines if [line for line in lines if line.finds] else []
-        section = _Section(headers, telling, self._form(headers, lines))
-        for judged in section.lines:
-            self._substitution.learn(judged.finds)
+        kept = self._lines
+        lines = [kept[line] if line in kept else self._line(line) for line in headers.raw]
+        telling = lines if any(lines) else []
+        section = _Section(headers, telling, self._form(headers))
+        for finds in section.lines:
+            self._substitution.learn(finds)
         if len(sections) >= _SECTIONS_KEPT:
             self._substitution.counts = self.counts
+            self._met.clear()
             self._requests.clear()
             self._responses.clear()
         section.stays = headers.raw is raw
         sections[raw] = section
         return section
 
-    def _form(self, headers: Headers, lines: list[_Line]) -> Form:
-        pairs = zip(headers.raw, lines, strict=True)
-        told = tuple([each for line, judged in pairs if judged.tells for each in line])
+    def _form(self, headers: Headers) -> Form:
+        told = tuple(
+            [
+                line
+                for line in headers.raw
+                if len(line[0]) in _AS_LONG and line[0].lower() in _OF_THE_BODY
+            ]
+        )
         form = self._forms.get(told)
         if form is None:
             if len(self._forms) >= _SECTIONS_KEPT:
@@ -289,14 +356,15 @@ class Redactor:
             form = self._forms[told] = Form(headers)
         return form
 
-    def _line(self, line: FieldLine) -> _Line:
-        tells = line[0].lower() in (b"content-type", b"content-encoding")
-        judged = _Line(self._finder.in_field(*line), tells)
+    def _line(self, line: FieldLine) -> Sequence[Find]:
+        return self._remember(line, self._finder.in_field(*line))
+
+    def _remember(self, line: FieldLine, finds: Sequence[Find]) -> Sequence[Find]:
         if len(line[1]) <= _LONGEST_LINE:
             if len(self._lines) >= _LINES_KEPT:
                 self._lines.clear()
-            self._lines[line] = judged
-        return judged
+            self._lines[line] = finds
+        return finds
 
     def _body(self, section: _Section, body: Body) -> _Text | None:
         if isinstance(body, FileBody):
@@ -399,7 +467,7 @@ class Redactor:
     def _rewritten(self, section: _Section) -> Headers:
         lines = []
         for at, line in enumerate(section.headers.raw):
-            finds = section.lines[at].finds if section.lines else ()
+            finds = section.lines[at] if section.lines else ()
             value, edits = self._put_in(_Text(line[1], finds))
             lines.append((line[0], value) if edits else line)
         raw = tuple(lines)
