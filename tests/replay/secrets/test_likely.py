@@ -28,6 +28,13 @@ def test_ordinary_texts_are_not(test: object) -> None:
         assert not test(text)
 
 
+@TESTS
+def test_a_text_need_not_be_utf_8(test: object) -> None:
+    """Bytes of another charset may stand between what tells."""
+    assert callable(test)
+    assert test('<input title="café" type="password" value="x">'.encode("latin-1"))
+
+
 def test_names_of_the_user_are_asked_for() -> None:
     """In any spelling, and with a wildcard."""
     for name, text in (("my_id", b'{"myId":"a"}'), ("x*ref", b"x-some-ref=1")):
