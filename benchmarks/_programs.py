@@ -128,7 +128,8 @@ class Program:
         deadline = time.monotonic() + READY_WITHIN
         while not condition():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise BenchmarkError(f"{self.name} did not start:\n{self.log()}")
+                last = self.log().rpartition("\n")[2]
+                raise BenchmarkError(f"{self.name} did not start: {last}\n{self.log()}")
             time.sleep(interval)
 
     def accepts(self) -> bool:
