@@ -29,6 +29,7 @@ from .conftest import MakeProxy
 from .test_crash import wait_for
 from .websocket_servers import Server, serve_websockets
 from .websocket_wire import BINARY, CONTINUATION, TEXT, Stage, close, frame, read_frame
+from .websocket_wire import ask as ask_for
 
 Serve = Callable[..., Server]
 
@@ -519,3 +520,53 @@ def _on_disk(folder: Path, data: bytes) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return [each for each in folder.rglob("*") if each.is_file()] if folder.exists() else []
+
+
+def test_fields_of_the_handshake_are_rewritten(make_proxy: MakeProxy) -> None:
+    """On every way as for HTTP, live and in replay; a 101 stays one."""
+    rules = ["to-client set X-Client: c", "to-client status 503", "to-cassette set X-Tape: t"]
+    stage = Stage(make_proxy(rewrite=[*rules, "to-server set X-Server: s"]))
+    stage.proxy.use("tape", "record")
+    for mode in ("record", "replay"):
+        client = ask_for(stage.proxy, stage.origin.url)
+        if mode == "record":
+            server = stage.origin.accept()
+        head = client.head()
+        assert head.status == 101
+        assert head.values("x-client") == [b"c"]
+        assert head.values("x-tape") == ([] if mode == "record" else [b"t"])
+        client.close()
+        if mode == "record":
+            server.close()
+            stage.save()
+            stage.proxy.use("tape", "replay")
+    assert stage.path is not None
+    with Cassette.open(stage.path, verify=True) as cassette:
+        response = cassette[0].response
+        assert response is not None
+        assert "x-client" not in response.headers
+        assert "x-server" not in cassette[0].request.headers
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"record_only": ["path=/"]}, True),
+        ({"record_only": ["api-only"]}, True),
+        ({"record_only": ["success-only"]}, True),
+        ({"record_only": ["status=200"]}, False),
+        ({"record_except": ["status=101"]}, False),
+        ({"record_except": ["path=/"]}, False),
+    ],
+)
+def test_filters(settings: dict[str, list[str]], kept: bool, make_proxy: MakeProxy) -> None:
+    """What is not to be recorded is relayed, and not in the cassette; its handshake tells."""
+    stage = Stage(make_proxy(**settings))
+    stage.proxy.use("tape", "record")
+    pair = stage.open()
+    pair.to_server(frame(TEXT, b"hello"))
+    pair.to_client(frame(TEXT, b"hi", masked=False))
+    pair.end()
+    stage.save()
+    assert (stage.path is not None) is kept
+    assert stage.proxy.stats.recorded == int(kept)

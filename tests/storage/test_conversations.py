@@ -47,7 +47,7 @@ def test_what_was_said(format: str, tmp_path: Path) -> None:
     assert texts(recorded) == TALK
     assert recorded.websocket.close == CLOSED
     assert [message.at_ms for message in recorded.websocket.messages] == [1.0] * 4
-    assert recorded.total_ms == 9.0
+    assert recorded.total_ms == 3.5 + 9.0
     assert msgspec.structs.replace(recorded, websocket=Conversation(), total_ms=0) == handshake()
     assert {path.name for path in tmp_path.iterdir()} == {store.path("tape").name}
 

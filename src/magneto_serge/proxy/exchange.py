@@ -416,8 +416,11 @@ class Exchange:
             )
         self.over = True
         upstream.finish()
-        self.client.write([upgrade_head(response.status, response.reason, response.fields)])
+        self.client.write([self._upgraded(response)])
         self.client.join_tunnel(upstream.transport, rest, relay)
+
+    def _upgraded(self, response: ResponseReceived) -> bytes:
+        return upgrade_head(response.status, response.reason, response.fields)
 
     def _detach(self, *, reusable: bool) -> None:
         if self._spool is not None:

@@ -112,9 +112,10 @@ class Overheard:
         close = min(closes, key=lambda close: close.at_ms, default=lost)
         conversation = Conversation(tuple(self._messages), close)
         whole = self._left > 0 or not self._messages
+        handshake = self._interaction
+        total_ms = (handshake.first_byte_ms or 0.0) + at_ms
         self._record(
-            msgspec.structs.replace(self._interaction, total_ms=at_ms, websocket=conversation),
-            whole,
+            msgspec.structs.replace(handshake, total_ms=total_ms, websocket=conversation), whole
         )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.tee import Spool
     from magneto_serge.proxy.upstream import UpstreamConnection
-    from magneto_serge.replay.engine import RecordingSink, Stats
+    from magneto_serge.replay.engine import ConversationSink, RecordingSink, Stats
     from magneto_serge.replay.filters import RecordFilter
     from magneto_serge.replay.rewrite import Outgoing
     from magneto_serge.replay.shaping import Shaping
@@ -50,6 +50,11 @@ class Sieve:
             self._sink.record(interaction)
         else:
             self._stats.recorded -= 1  # the exchange has counted it, or is about to
+
+    def open_conversation(self, interaction: Interaction) -> ConversationSink | None:
+        """Begin a conversation, or not: what is judged is its handshake."""
+        kept = self._keeps.keeps(interaction)
+        return self._sink.open_conversation(interaction) if kept else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sink, name)
@@ -226,6 +231,16 @@ class ShapedExchange(Exchange):
             connection=self.client.connection_field(self.head),
         )
         return [start, *([chunk(body) if self._chunked else body] if body else [])]
+
+    def _upgraded(self, response: ResponseReceived) -> bytes:
+        rewriter = self._shaping.rewriter
+        if rewriter is not None:
+            reason = response.reason.decode("latin-1")
+            headers = Headers(response.fields)
+            found = rewriter.incoming(self.request, response.status, reason, headers)
+            if found is not None:  # a 101 stays one: both ends have settled on it
+                response = msgspec.structs.replace(response, fields=found.fields)
+        return super()._upgraded(response)
 
     # --- ends --------------------------------------------------------------------------------
 

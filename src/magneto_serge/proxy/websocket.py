@@ -242,9 +242,11 @@ def open_websocket(
             ", ".join(extensions.unknown),
         )
     elif tape is not None:
-        client.server.stats.recorded += 1
         sink = cast("RecordingSink", tape.sink)
-        listener = Listener(sink, sink.open_conversation(tape.switched(request, response, peer)))
+        conversation = sink.open_conversation(tape.switched(request, response, peer))
+        if conversation is not None:
+            client.server.stats.recorded += 1
+            listener = Listener(sink, conversation)
     shaping = client.session.shaping
     hooks = None if shaping is None or not shaping.hooks.at_message else shaping.hooks
     if extensions.unknown:

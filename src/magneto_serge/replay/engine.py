@@ -84,8 +84,9 @@ class InteractionSink(Protocol):
 class RecordingSink(InteractionSink, Protocol):
     """Where everything goes that a session keeps."""
 
-    def open_conversation(self, interaction: Interaction) -> ConversationSink:
-        """Begin a WebSocket's conversation; ``interaction`` is its handshake."""
+    def open_conversation(self, interaction: Interaction) -> ConversationSink | None:
+        """Begin a WebSocket's conversation; ``interaction`` is its handshake. None: it is not to
+        be recorded."""
 
 
 class Forward(msgspec.Struct, frozen=True):

@@ -68,7 +68,7 @@ def _api(known: Known) -> bool | None:
         return True
     if known.status is None:
         return False if known.complete else None
-    return _speaks_api(known.headers)
+    return known.status == 101 or _speaks_api(known.headers)  # what speaks a protocol of its own
 
 
 def _success(known: Known) -> bool | None:

@@ -316,12 +316,14 @@ class Talk:
     def end(self, lost: WebSocketClose | None, total_ms: float | None) -> None:
         """Note how it ended: with the first Close frame, if there was one; and how long it was.
 
-        None: until the last message.
+        That is in ms since the 101, None: until the last message. The interaction's own time
+        begins with its request.
         """
         self._understand()
         closes = [side.close for side in self._sides.values() if side.close is not None]
         self.close = min(closes, key=lambda close: close.at_ms, default=lost)
-        self.total_ms = self.last_ms if total_ms is None else total_ms
+        spoken_ms = self.last_ms if total_ms is None else total_ms
+        self.total_ms = (self.interaction.first_byte_ms or 0.0) + spoken_ms
         self.over = True
         for side in self._sides.values():
             side.discard()
