@@ -96,6 +96,7 @@ def test_too_large_while_recording(who: str, case: dict[str, Any], make_stage: M
         assert one.at_end()
         two.stream.to_end()
     assert stage.said() == [("client", "text", b"before"), ("server", "text", b"before")]
+    assert stage.how_it_ended() is None  # neither of them has ended it
 
 
 def _unmasked(data: bytes) -> bytes:

@@ -119,9 +119,13 @@ class WebSocketSide(TunnelSide):
         """Close both connections, and tell the sender why, where a frame can be put in."""
         log.warning("A WebSocket is closed with %d: %s", code, reason)
         self.tell(code, reason)
+        other = self.other
+        if isinstance(other, WebSocketSide):
+            other.forget()
+        self.end(abnormal=False)
         self.transport.close()
-        if self.other is not None:
-            self.other.transport.close()
+        if other is not None:
+            other.transport.close()
 
     def tell(self, code: CloseCode, reason: str) -> None:
         """Send this end a Close frame, unless one was sent, or a frame is half-way there."""
