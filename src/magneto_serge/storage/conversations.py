@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("magneto_serge")
 
 _BUFFERED = 64 * 1024  # bytes of messages that make a frame of the log
+_WRITTEN = 256 * 1024  # bytes of the log that are written at once
 _CROWD = 16  # frames of one read that are worth being taken together
 _MESSAGE = 100  # bytes assumed for a message without its payload
 
@@ -111,6 +112,8 @@ class Conversations:
         self._stirred[talk.number] = talk
         if talk.buffered > _BUFFERED:
             self._log_messages(talk)
+            if self.log.waiting > _WRITTEN:
+                self.log.flush()
 
     def say(self, said: tuple[Talk, WebSocketMessage]) -> None:
         """Take a message that was put together elsewhere."""

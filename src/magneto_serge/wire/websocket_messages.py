@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from magneto_serge.messages import Body, Frame, WebSocketClose, WebSocketMessage
@@ -243,6 +244,7 @@ def whole(frames: Sequence[Frame]) -> tuple[bytes, list[bytes]] | None:
     ]
 
 
+@cache
 def _masking() -> Callable[[bytes, bytes], bytes]:
     """Return what applies a masking key: 0.1 µs for 256 bytes in C, where an XOR of integers
     takes 1.1 µs, and 57 µs for 16 KiB. It is imported with the first WebSocket."""
