@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -57,6 +58,11 @@ class Client:
             self._origin.send(answer(BODY, JSON))
         assert self._client.take().endswith(BODY)
 
+    def warm_up(self) -> None:
+        """Make what is made on first use; some Pythons count from the second time on."""
+        for item in range(10):
+            self.cost(item)
+
     def cost(self, item: int) -> int:
         """Return how many instructions the exchange takes."""
         return executed(lambda: self.ask(item))
@@ -76,15 +82,15 @@ def client(request: pytest.FixtureRequest) -> Client:
 
 def test_the_thousandth_request_costs_what_the_tenth_did(client: Client) -> None:
     """Whether it replays, forwards or records, and every request is another one."""
-    costs = [client.cost(item) for item in range(1_000)]
-    assert costs[9] == costs[999]
-    assert len(set(costs[9:])) == 1
+    client.warm_up()
+    costs = [client.cost(item) for item in range(10, 1_000)]
+    assert median(costs[:100]) == median(costs[-100:])
+    assert max(costs) <= 1.1 * min(costs)  # a clock may tick in one of them
 
 
 def test_equal_requests_cost_no_more_than_different_ones(client: Client) -> None:
     """And no less than half: what serves only equal requests is no optimisation."""
-    for item in range(10):
-        client.ask(item)
+    client.warm_up()
     different = [client.cost(item) for item in range(10, 20)][-1]
     equal = [client.cost(19) for _ in range(10)][-1]
     assert different / 2 <= equal <= different
@@ -93,9 +99,8 @@ def test_equal_requests_cost_no_more_than_different_ones(client: Client) -> None
 def test_a_replay_costs_the_same_among_few_and_many() -> None:
     """Ten recordings or 20,000: our code does the same for a look-up."""
     few, many = (Client(Stage(Mode.REPLAY, tape(count))) for count in (10, 20_000))
-    for item in range(5):
-        few.ask(item)
-        many.ask(item)
+    few.warm_up()
+    many.warm_up()
     assert few.cost(7) == many.cost(7)
 
 
@@ -106,8 +111,7 @@ def test_a_replay_costs_the_same_among_few_and_many() -> None:
 def test_an_exchange_stays_below_its_ceiling(mode: Mode, ceiling: int) -> None:
     """In the thread that carries the traffic, after a few requests, all of them different."""
     client = Client(Stage(mode, tape(20) if mode is Mode.REPLAY else None))
-    for item in range(10):
-        client.ask(item)
+    client.warm_up()
     assert client.cost(11) <= ceiling
 
 
@@ -120,10 +124,11 @@ def test_writing_costs_the_same_from_the_first_batch_to_the_last(tmp_path: Path)
     said = list(tape(10_000))
     for first in range(0, len(said), 100):
         batch = said[first : first + 100]
-        if first in (200, 5_000, 9_900):  # what is made on first use comes before
+        if first in (100, 200, 300, 5_000, 9_900):
             costs.append(executed(lambda batch=batch: scribe.write(batch)))
         else:
             scribe.write(batch)
+    del costs[:2]  # what is made on first use
     journal.close(remove=True)
     assert scribe.error is None
     assert max(costs) <= 1.02 * min(costs)
