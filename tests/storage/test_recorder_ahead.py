@@ -12,6 +12,7 @@ import pytest
 from magneto_serge.messages import Interaction
 from magneto_serge.storage import recorder as recorder_module
 from magneto_serge.storage.ahead import Ahead
+from magneto_serge.storage.body_writer import Step
 from magneto_serge.storage.json_write import JsonWriter
 from magneto_serge.storage.recorder import Recorder
 from magneto_serge.storage.store import CassetteStore
@@ -119,3 +120,40 @@ def test_much_traffic_is_left_alone(recorder: Recorder, monkeypatch: pytest.Monk
     assert went_on.wait(10)
     assert "pause" in said
     assert said[-1] == "go on"
+
+
+def test_after_silence_nothing_gathers_for_long(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes first, or after a pause, is written and rendered without waiting for a crowd."""
+    monkeypatch.setattr(recorder_module, "GATHER", 3600.0)
+    written = threading.Semaphore(0)
+    write = recorder._scribe.write
+
+    def noted(batch: list[Interaction | Step]) -> None:
+        write(batch)
+        written.release(len(batch))
+
+    monkeypatch.setattr(recorder._scribe, "write", noted)
+    for n in range(3):
+        recorder.record(exchange(f"/{n}"))
+        assert written.acquire(timeout=10)
+
+
+def test_a_crowd_gathers(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a batch was large the next one is waited for, up to a limit in bytes."""
+    waited: list[float] = []
+    wait = recorder._hurry.wait
+
+    def noted(seconds: float) -> bool:
+        waited.append(seconds)
+        return wait(0)
+
+    monkeypatch.setattr(recorder._hurry, "wait", noted)
+    gate = Gate(recorder)
+    for n in range(recorder_module.LULL + 1):
+        recorder.record(exchange(f"/{n}"))
+    gate.open()
+    drained(recorder)
+    recorder._stop()
+    assert recorder_module.GATHER in waited

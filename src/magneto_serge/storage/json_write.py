@@ -17,8 +17,10 @@ must be is decided here, because it depends on the whole message:
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from datetime import timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from typing import BinaryIO
 
 import msgspec
@@ -46,6 +48,7 @@ _DIGEST_FIELD = re.compile(
     rb"content-md5|digest|content-digest|repr-digest|x-goog-hash|x-amz-checksum-.*", re.IGNORECASE
 )
 _FIELDS_KEPT = 4096  # rendered field lines remembered: most recur in every interaction
+_SECTIONS_KEPT = 256  # and whole sections
 STREAMED_MS = 20.0  # a body whose pieces came within this time is no stream that anybody watches
 _DECODED_RATIO = 4  # decoded content may be this many times memory_limit (a bomb is more)
 
@@ -85,6 +88,8 @@ class JsonWriter:
         self._files = files
         self._separator = FIRST
         self._field_lines: dict[FieldLine, bytes] = {}
+        self._sections: defaultdict[bytes, dict[tuple[FieldLine, ...], bytes]]
+        self._sections = defaultdict(dict)  # by their indent
         out.write(b'{\n  "version": %s,\n  "name": %s,\n' % (_json(VERSION), _json(name)))
         if not rules.stable:
             by = _json(f"magneto-serge {__version__}")
@@ -174,21 +179,21 @@ class JsonWriter:
     def _request(self, request: Request) -> bytes:
         members = [(b"method", _json(request.method)), *_location(request)]
         members.append((b"version", _json(request.version)))
-        self._sections(members, request, Fidelity.REPRODUCIBLE, b"        ")
+        self._parts(members, request, Fidelity.REPRODUCIBLE, b"        ")
         return _object(members, b"      ")
 
     def _response(self, response: Response, owed: Fidelity, indent: bytes) -> bytes:
         members = [(b"status", b"%d" % response.status), (b"reason", _json(response.reason))]
         members.append((b"version", _json(response.version)))
         owed = Fidelity.EXACT if response.status == 206 else owed
-        self._sections(members, response, owed, indent + b"  ")
+        self._parts(members, response, owed, indent + b"  ")
         return _object(members, indent)
 
     def _informational(self, responses: tuple[Response, ...]) -> bytes:
         texts = [self._response(each, Fidelity.EXACT, b"        ") for each in responses]
         return b"[\n        " + b",\n        ".join(texts) + b"\n      ]"
 
-    def _sections(
+    def _parts(
         self, members: list[Member], message: Request | Response, owed: Fidelity, indent: bytes
     ) -> None:
         members.append((b"headers", self._fields(message.headers, indent)))
@@ -201,9 +206,16 @@ class JsonWriter:
     def _fields(self, headers: Headers, indent: bytes) -> bytes:
         if not headers.raw:
             return b"[]"
-        inner = b"\n" + indent + b"  "
-        lines = (b"," + inner).join(map(self._field, headers.raw))
-        return b"[" + inner + lines + b"\n" + indent + b"]"
+        kept = self._sections[indent]
+        text = kept.get(headers.raw)
+        if text is None:
+            inner = b"\n" + indent + b"  "
+            lines = (b"," + inner).join(map(self._field, headers.raw))
+            text = b"[" + inner + lines + b"\n" + indent + b"]"
+            if len(kept) >= _SECTIONS_KEPT:
+                kept.clear()
+            kept[headers.raw] = text
+        return text
 
     def _field(self, line: FieldLine) -> bytes:
         text = self._field_lines.get(line)
@@ -254,8 +266,13 @@ class JsonWriter:
 
 def timestamp(seconds: float) -> bytes:
     """Return seconds since the epoch as ISO 8601 in UTC with milliseconds."""
-    moment = EPOCH + timedelta(milliseconds=round(seconds * 1000))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return b"%b.%03dZ" % (_second(whole), thousandths)
+
+
+@lru_cache(16)
+def _second(whole: int) -> bytes:
+    return (EPOCH + timedelta(seconds=whole)).isoformat().removesuffix("+00:00").encode()
 
 
 def _owed(interaction: Interaction) -> Fidelity:
@@ -280,12 +297,10 @@ def _location(request: Request) -> list[Member]:
 
 
 def _object(members: list[Member], indent: bytes) -> bytes:
-    inner = b"\n" + indent + b"  "
-    parts = [b"{"]
-    for name, value in members:
-        parts += (inner, b'"', name, b'": ', value, b",")
-    parts[-1] = b"\n" + indent + b"}"
-    return b"".join(parts)
+    start = b"\n" + indent
+    inner = start + b'  "'
+    fields = (b"," + inner).join([name + b'": ' + value for name, value in members])
+    return b"{" + inner + fields + start + b"}"
 
 
 def _field_json(value: bytes) -> bytes:

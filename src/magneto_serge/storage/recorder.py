@@ -4,9 +4,10 @@ The thread that carries the traffic pays for an append to a list and two additio
 thread sleeps until something is queued and hands it to the
 :class:`~magneto_serge.storage.scribe.Scribe`, which redacts, encodes and writes it; then it lets a
 batch gather for ``GATHER`` seconds (less under pressure) before it looks again. So a lone
-interaction is on the disk at once, and a crowd costs few wake-ups. Nothing is kept for an
-interaction once it is written. What time is left goes into :class:`~magneto_serge.storage.ahead.\
-Ahead`, which renders JSON for the end.
+interaction is on the disk at once, and a crowd costs few wake-ups. After silence it looks again
+sooner, so that a recording that is over soon has little left to do at its end. Nothing is kept for
+an interaction once it is written. What time is left goes into
+:class:`~magneto_serge.storage.ahead.Ahead`, which renders JSON for the end.
 
 Disk trouble never reaches the traffic. The first error is logged at once and raised by
 :meth:`Recorder.finish`; what could not be written is dropped, what was written stays in the
@@ -43,6 +44,8 @@ log = logging.getLogger("magneto_serge")
 
 LULL = 64  # interactions of a batch up to which the traffic leaves time for other things
 GATHER = 0.05  # seconds between batches; a quarter of what the journal may lag behind
+EAGER = 25  # batches after silence that do not gather so long: most recordings are over by then
+GATHER_EAGERLY = 0.002  # seconds
 PRESSURE = 128 * 1024  # bytes queued that wake the writer at once: it works on what caches hold
 CONGESTED = 8 * 1024 * 1024  # bytes waiting for the disk above which traffic should pause
 DRAINED = 2 * 1024 * 1024  # bytes waiting below which it may go on
@@ -321,17 +324,18 @@ class Recorder:
         self._work.wait()
         if not self._ended:
             self._prepare()
-        ended, begins = False, True
+        ended, eager = False, EAGER
         while not ended:
             self._work.wait()
             written, ended = self._write_queue()
             self._settle(ended)
             if not ended:
-                lull = written <= LULL and not begins
+                lull = written <= LULL
                 self._render(lull)
-                self._hurry.wait(GATHER)
-                begins = not self._work.is_set()  # after silence nobody knows how much will come
-                if begins and not lull:
+                eager = eager - 1 if lull and eager else 0
+                self._hurry.wait(GATHER_EAGERLY if eager else GATHER)
+                if not self._work.is_set():  # silence
+                    eager = EAGER
                     self._render(True)
         if self._ahead is not None:
             self._ahead.stop()
