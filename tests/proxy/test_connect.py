@@ -207,6 +207,53 @@ def test_no_certificate_can_be_made(caplog: pytest.LogCaptureFixture) -> None:
     assert "no certificate for origin.test" in caplog.text
 
 
+def test_certificate_is_made_while_the_client_reads_our_answer() -> None:
+    """At the port of https it is there when TLS is spoken; elsewhere nobody knows what comes."""
+    asked: list[str] = []
+
+    def made(name: str) -> str:
+        asked.append(name)
+        return "a context"
+
+    stage = Stage(client_tls=made)
+    client = tunnel(stage)
+    stage.loop.run()
+    assert asked == ["origin.test"]
+    client.send(HELLO)
+    assert stage.loop.tls[0].context == "a context"
+    assert asked == ["origin.test"]
+    tunnel(stage, "other.test:8443")
+    stage.loop.run()
+    assert asked == ["origin.test"]
+
+
+def test_nothing_is_said_of_a_certificate_that_nobody_needs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A tunnel to port 443 in which plain HTTP is spoken works without an authority."""
+
+    def refuse(name: str) -> object:
+        raise CertificateError(f"no certificate for {name}")
+
+    stage = Stage(Mode.REPLAY, [recorded("http://origin.test:443/", b"hello")], client_tls=refuse)
+    client = tunnel(stage)
+    stage.loop.run()
+    client.send(ask("/"))
+    assert read_answers(client.take(), ["GET"])[0].body == b"hello"
+    assert not caplog.text
+
+
+def test_client_that_leaves_at_once_costs_no_certificate() -> None:
+    """Nothing is made for a connection that has ended."""
+    asked: list[str] = []
+    stage = Stage(client_tls=asked.append)
+    client = stage.client()
+    client.get_protocol().data_received(connect())
+    client.abort()
+    stage.loop.run()
+    assert asked == []
+
+
 @pytest.mark.parametrize(
     ("reason", "helped"),
     [

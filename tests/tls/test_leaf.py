@@ -187,3 +187,15 @@ def test_own_intermediate_is_sent_along(
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.load_verify_locations(cadata=root.pem.decode())
     handshake(LeafCache(authority).context_for("a.example"), client, "a.example")
+
+
+def test_one_ticket_takes_up_the_session(
+    authority: Authority, trusting: ssl.SSLContext, handshake: Callable[..., Any]
+) -> None:
+    """A client that comes back resumes, whichever name the context was made for (RFC 8446 §2.2)."""
+    context = LeafCache(authority).context_for("default.example")
+    assert context.num_tickets == 1
+    session = handshake(context, trusting, "a.example")[0].session
+    again = handshake(context, trusting, "a.example", session)[0]
+    assert again.session_reused
+    assert handshake(context, trusting, "a.example", again.session)[0].session_reused

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magneto_serge.errors import CertificateError
-from magneto_serge.tls.names import subject_name
+from magneto_serge.tls.names import _remembered, subject_name
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,11 @@ def test_any_text_is_signed_canonically_or_refused(asked: str) -> None:
     except CertificateError:
         return
     assert subject_name(str(signed)) == signed
+
+
+def test_names_of_any_length_are_not_remembered() -> None:
+    """What a client chooses takes no memory: a zone of 60 KB is dropped, and so is its name."""
+    before = _remembered.cache_info().currsize
+    for number in range(3):
+        assert subject_name(f"fe80::{number}%{'z' * 60_000}") == ip_address(f"fe80::{number}")
+    assert _remembered.cache_info().currsize == before
