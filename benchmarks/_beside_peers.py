@@ -24,13 +24,16 @@ from benchmarks import _peers, _programs, _result, pytest_overhead, throughput
 from benchmarks._programs import BenchmarkError, Program
 from benchmarks._result import row
 from benchmarks._rows import ROWS, TLS_ROWS, Row, Stage
-from benchmarks._scale import Scale
+from benchmarks._scale import QUICK, Scale
 from benchmarks._traffic import BODY, Shape, ask
 from benchmarks._watch import Patience
 from benchmarks.throughput import Measurement
 
 SUITE = "peers"
 TIMES_MITMPROXY = 40.0  # as fast, in replay
+HOVERFLY = 0.14  # of HAProxy's rate, while it captures
+TIMES_HOVERFLY = 3.0  # as fast, in record
+_SECONDS, _WARM_UP = 2.0, 2.0  # a virtual machine takes a while to come to speed
 INSTALL = "not installed: scripts/install-peers"
 
 
@@ -161,13 +164,37 @@ def _servers(scale: Scale, patience: Patience) -> Iterator[_result.Row]:
             if present[name] is None:
                 yield _result.missing(SUITE, group, name, INSTALL)
             else:
-                of_group.append(Row(name, starts[group]))
+                of_group.append(Row(name, starts[group], warm_up=_WARM_UP))
         measured += [(group, Measurement(each, shape)) for each in of_group]
     every = [each for _, each in measured]
-    seconds = 2 * scale.seconds  # a virtual machine takes a while to come to speed
-    throughput.measure_all(every, seconds=seconds, rounds=scale.rounds, patience=patience)
+    seconds = max(_SECONDS, scale.seconds) if scale.seconds >= QUICK.seconds else scale.seconds
+    throughput.measure_all(every, seconds=seconds, rounds=min(2, scale.rounds), patience=patience)
     for group, each in measured:
-        yield _beside_ours(group, each, [other for at, other in measured if at == group])
+        of_group = [other for at, other in measured if at == group]
+        yield _beside_ours(group, each, of_group)
+        if group == "record" and each.row.name.startswith("magneto"):
+            yield from _beside_hoverfly(each, of_group)
+
+
+def _beside_hoverfly(ours: Measurement, of_group: list[Measurement]) -> Iterator[_result.Row]:
+    """Yield how our recording compares with Hoverfly's, which cannot be installed from packages.
+
+    What is known of it is a ratio, and so it is compared by that: 0.14 of HAProxy's rate.
+    """
+    haproxy = next((each for each in of_group if each.row.name == "HAProxy"), None)
+    if haproxy is None or haproxy.faults or ours.faults:
+        return
+    pairs = zip(ours.loads, haproxy.loads, strict=True)
+    yield row(
+        SUITE,
+        "record",
+        "magneto record, beside Hoverfly's capture (0.14 of HAProxy)",
+        "x",
+        [mine.rate / theirs.rate / HOVERFLY for mine, theirs in pairs],
+        better="more",
+        target=TIMES_HOVERFLY,
+        judged=not any(throughput.disturbed(each) for each in (ours, haproxy)),
+    )
 
 
 def _beside_ours(group: str, measurement: Measurement, of_group: list[Measurement]) -> _result.Row:

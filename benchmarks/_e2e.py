@@ -30,9 +30,10 @@ from benchmarks import (
     memory,
     startup,
     streams,
+    workers,
 )
 from benchmarks._programs import BenchmarkError
-from benchmarks._result import Row, row
+from benchmarks._result import Better, Row, row
 from benchmarks._scale import Scale
 from benchmarks._traffic import NGINX_ANSWER, RECORDINGS, Shape, record_answers
 from benchmarks._watch import Patience
@@ -57,6 +58,7 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
         ("memory", bodies),
         ("soak", soak),
         ("startup", starting),
+        ("workers", sharing),
         ("streams", streaming),
         ("lookup", looking_up),
     ]
@@ -202,6 +204,15 @@ def starting(scale: Scale, patience: Patience) -> Iterator[Row]:
         elif "in process" in each.name:
             target = IN_PROCESS
         yield row(SUITE, "startup", each.name, "ms", each.times, target=target)
+
+
+def sharing(scale: Scale, _: Patience) -> Iterator[Row]:
+    """Measure what a second worker adds, in processor time."""
+    for each in workers.run(scale.rounds, scale.turns):
+        better: Better = "less" if each.target is None else "more"
+        yield row(
+            SUITE, "workers", each.name, each.unit, [each.value], better=better, target=each.target
+        )
 
 
 def streaming(scale: Scale, patience: Patience) -> Iterator[Row]:

@@ -65,7 +65,10 @@ def _ours(mode: str, *options: str, reverse: bool) -> Start:
 
 @dataclass(frozen=True)
 class Row:
-    """One program under test; ``beside`` names its reference and ``target`` the least ratio."""
+    """One program under test; ``beside`` names its reference and ``target`` the least ratio.
+
+    ``warm_up``: seconds of load before the measurement.
+    """
 
     name: str
     start: Start
@@ -74,6 +77,7 @@ class Row:
     records: bool = False
     beside: str = ""
     target: float | None = None
+    warm_up: float = 0.4
 
 
 ROWS = [

@@ -43,6 +43,7 @@ class Scale:
     soak: float  # seconds
     lookups: tuple[int, ...]  # recordings among which one is looked up
     sizes: tuple[str, ...]  # of cassettes; names of cassette_sizes
+    turns: int  # of the load of two workers
     tests: int  # of a suite of tests, beside pytest-recording
     in_process: int  # requests, beside VCR.py
     talks: WebSockets
@@ -66,6 +67,7 @@ QUICK = Scale(
     soak=4,
     lookups=(10, 1_000, 10_000),
     sizes=("1 KB", "1 MB", "10 MB"),
+    turns=30,
     tests=100,
     in_process=300,
     talks=WebSockets(0.1, 1, (64, 16_384), (10, 1_000), (100,), 20_000, 500, 50),
@@ -87,6 +89,7 @@ FULL = Scale(
     soak=20,
     lookups=(10, 10_000, 1_000_000),
     sizes=("1 KB", "1 MB", "10 MB", "100 MB"),
+    turns=100,
     tests=1_000,
     in_process=2_000,
     talks=WebSockets(
@@ -117,6 +120,7 @@ SMOKE = Scale(
     soak=0.1,
     lookups=(1, 2),
     sizes=("1 KB",),
+    turns=2,
     tests=1,
     in_process=3,
     talks=WebSockets(0.02, 1, (64,), (10,), (2,), 200, 5, 2),

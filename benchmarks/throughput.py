@@ -27,8 +27,6 @@ from benchmarks._rows import Row, Stage, chosen
 from benchmarks._traffic import BODY, NGINX_ANSWER, Shape, ask, record_answers, recorded
 from benchmarks._watch import TOLERATED, Patience, Watch
 
-WARM_UP = 0.4  # seconds
-
 
 @dataclass
 class Measurement:
@@ -68,7 +66,7 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
                 tls=shape.tls,
                 tunnel=shape.tunnel,
             )
-            warm_up = load(min(WARM_UP, seconds), first=0)
+            warm_up = load(min(row.warm_up, seconds), first=0)
             with Watch(program, stage.origin) as watch:
                 result = load(seconds, first=100_000_000)
         for fault in (warm_up.fault, result.fault):
