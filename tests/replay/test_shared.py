@@ -153,28 +153,35 @@ def test_a_predicate_chooses_from_what_nobody_has_played() -> None:
     assert answers == ["PUT1", "PUT2", "nothing"]
 
 
-TARGETS = ("/a", "/b", "/a?api_key=1", "/a?api_key=2", "/c")
-KEPT = ("/a", "/b", "/a?api_key={{REDACTED:api_key}}", "/a?api_key={{REDACTED:api_key:2}}")
+ME, HIM = ((("Authorization", f"Bearer {name}"),) for name in ("me", "him"))
+ASKED = [
+    *(asks(target) for target in ("/a", "/b", "/a?api_key=1", "/a?api_key=2", "/c")),
+    *(asks("/a", fields=fields) for fields in (ME, HIM)),
+]
+KEPT = [
+    *(asks(target) for target in ("/a", "/b", "/a?api_key={{REDACTED:api_key}}")),
+    *(asks("/a", fields=fields) for fields in (ME, HIM)),
+]
 
 
 @given(
     st.lists(st.sampled_from(KEPT), max_size=12),
-    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(TARGETS)), max_size=30),
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from(ASKED), st.booleans()), max_size=30),
     st.sampled_from(["last", "cycle", "refuse"]),
     st.booleans(),
 )
 def test_several_processes_play_what_one_would(
-    taken: list[str], asked: list[tuple[int, str]], repeats: Repeats, indexed: bool
+    taken: list[Request], asked: list[tuple[int, Request, bool]], repeats: Repeats, indexed: bool
 ) -> None:
-    """However requests are spread, each gets what it would get from one process."""
-    stored = Stored(*(told(asks(target), f"{target} {n}") for n, target in enumerate(taken)))
+    """However requests are spread, and the mode is switched, each gets what one process gives."""
+    stored = Stored(*(told(request, f"{n}") for n, request in enumerate(taken)))
     arguments = (stored, Found(stored)) if indexed else (stored.interactions,)
     options: dict[str, Any] = {"rules": DEFAULT_RULES, "secrets": SecretRules()}
     alone, many = Shelves(*arguments, **options), parted(3, *arguments, **options)
-    for each in (alone, *many):
-        each.repeats = repeats
-    for who, target in asked:
-        assert played(many[who], asks(target)) == played(alone, asks(target))
+    for who, request, strict in asked:
+        for each in (alone, *many):
+            each.repeats = "refuse" if strict else repeats
+        assert played(many[who], request) == played(alone, request)
     assert many[0].play_counts == alone.play_counts
 
 

@@ -29,18 +29,20 @@ _DRAWS = 1 << 48  # the locks of what is drawn are behind those of all recording
 class Plays:
     """The counters of ``processes``; numbers of recordings count from 1.
 
-    Before :meth:`open` nothing was played. A process says with :attr:`process` which row is its
-    own; one that only looks has none.
+    Before :meth:`open` nothing was played. A process says with :meth:`become` which row is its
+    :attr:`own`; one that only looks has none. :attr:`turns` holds, where a shelf begins, how often
+    anything was played from it; it is read and written under the shelf's lock.
     """
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
         self._map: mmap.mmap | None = None
+        self.generations = memoryview(mmap.mmap(-1, 8)).cast("Q")
+        self.turns = memoryview(b"")
+        self.own = memoryview(b"")
         self._drawing = 0
         self._drawn = memoryview(b"")
         self._rows: list[memoryview] = []
-        self._own = memoryview(b"")
-        self._generation = memoryview(bytes(8)).cast("Q")
         self._file = -1
 
     def open(self, recordings: int) -> None:
@@ -50,23 +52,22 @@ class Plays:
         self._lockf, self._exclusive, self._unlock = fcntl.lockf, fcntl.LOCK_EX, fcntl.LOCK_UN
         self._file = os.memfd_create("magneto-plays")
         width = -(-max(recordings, 1) // _LINE_OF_CACHE) * _LINE_OF_CACHE
-        self._map = mmap.mmap(-1, 8 * (_LINE_OF_CACHE + self._processes * width))
+        self._map = mmap.mmap(-1, 8 * (1 + self._processes) * width)
         counters = memoryview(self._map).cast("Q")
-        self._generation = counters[:1]
-        starts = range(_LINE_OF_CACHE, len(counters), width)
-        # Of pages of their own: starting over is not drawing anew.
+        rows = (counters[start : start + recordings] for start in range(0, len(counters), width))
+        self.turns, *self._rows = rows
+        # Of a map of its own: starting over is not drawing anew.
         self._drawn = memoryview(mmap.mmap(-1, 8 * max(self._drawing, 1))).cast("Q")
-        self._rows = [counters[start : start + recordings] for start in starts]
 
     def become(self, process: int) -> None:
         """Count in the row of this process, from 0, from now on."""
-        self._own = self._rows[process]
+        self.own = self._rows[process]
 
     # --- counting ------------------------------------------------------------------------------
 
     def count(self, number: int) -> None:
         """Note that a recording is played."""
-        self._own[number - 1] += 1
+        self.own[number - 1] += 1
 
     def of(self, number: int) -> int:
         """Return how often a recording was played."""
@@ -137,7 +138,7 @@ class Plays:
     @property
     def generation(self) -> int:
         """Changes with each :meth:`rewind`: what was remembered before holds no longer."""
-        return self._generation[0]
+        return self.generations[0]
 
     def rewind(self) -> None:
         """Forget what was played and what was told, for every process."""
@@ -145,9 +146,8 @@ class Plays:
             return
         self.lock()
         try:
-            following = self._generation[0] + 1
             self._map.madvise(mmap.MADV_REMOVE)  # zeros, and the pages are given back
             os.ftruncate(self._file, 0)
-            self._generation[0] = following
+            self.generations[0] += 1
         finally:
             self.unlock()

@@ -1,9 +1,10 @@
 """One play cursor for several processes, each of which has the recordings: see ``plays``.
 
-The rules are those of ``shelves`` and ``shelf``. What was played is counted for all processes, and
-what is next is found out by looking at the counts: the cursor of a shelf is only where to begin
-looking. Bindings of secrets are told to the others before the lock is given back, so that each
-process chooses from the same knowledge.
+The rules are those of ``shelves`` and ``shelf``. What was played is counted for all processes.
+Where all recordings of a shelf suit everybody, whose turn it is follows from how often anything was
+played from it; elsewhere from the counts, and the cursor is only where to begin looking. Bindings
+of secrets are told to the others before the lock is given back, so that each process chooses from
+the same knowledge.
 
 Where there is nothing to choose there is no lock: a recording that is alone on its shelf, and may
 be repeated.
@@ -17,9 +18,11 @@ from typing import Any
 
 from magneto_serge.messages import Interaction, Request
 from magneto_serge.replay.plays import Plays
-from magneto_serge.replay.secrets.bindings import Bindings, Seen
+from magneto_serge.replay.secrets.bindings import OWN, Bindings, Seen
 from magneto_serge.replay.shelf import Recording, Repeats, Shelf, Suits
 from magneto_serge.replay.shelves import Shelves
+
+_NOBODYS = 1 << 62  # the turn on a shelf that is guarded: who has not found that yet has to
 
 
 class SharedRecording(Recording):
@@ -44,9 +47,9 @@ class SharedRecording(Recording):
 
 
 class SharedShelf(Shelf):
-    """A shelf of several processes: all before ``_next`` were played more than ``_round`` times."""
+    """A shelf of several processes."""
 
-    __slots__ = ("_generation", "_plays", "_round")
+    __slots__ = ("_generation", "_plays")
 
     def __init__(
         self,
@@ -58,7 +61,6 @@ class SharedShelf(Shelf):
     ) -> None:
         super().__init__(content, more, guarded=guarded)
         self._plays = plays
-        self._round = 0
         self._generation = plays.generation
 
     def play(self, repeats: Repeats) -> Recording | None:
@@ -70,32 +72,41 @@ class SharedShelf(Shelf):
         first = self.first()
         if first is None:
             return None
-        plays.lock(first.number)
+        if self.guarded:
+            return self._play_to_anybody(repeats)
+        number = first.number
+        plays.lock(number)
         try:
-            found = self._following(repeats)
+            turn = plays.turns[number - 1]
+            if not turn:  # while it was alone, and might be repeated, it was only counted
+                turn = min(first.played, 1)
+            found = self._at(turn, repeats)
             if found is not None:
+                plays.turns[number - 1] = turn + 1
                 plays.count(found.number)
             return found
         finally:
-            plays.unlock(first.number)
+            plays.unlock(number)
 
-    def _following(self, repeats: Repeats) -> Recording | None:
+    def _play_to_anybody(self, repeats: Repeats) -> Recording | None:
+        self._plays.lock()
+        try:
+            return self.choose(lambda _: OWN, repeats, own=True)
+        finally:
+            self._plays.unlock()
+
+    def _at(self, turn: int, repeats: Repeats) -> Recording | None:
         """Return the recording whose turn it is; None: nobody's, or the shelf is guarded."""
-        self.look_again()
-        recordings, at = self.recordings, self._next
-        while True:
-            while at < len(recordings) or self._fetch():
-                if self.guarded:
-                    return None
-                if recordings[at].played <= self._round:
-                    self._next = at
-                    return recordings[at]
-                at += 1
-            self._next = at
-            if repeats != "cycle":
-                return recordings[-1] if repeats == "last" else None
-            # The last was played as often as there were whole rounds, here or elsewhere.
-            self._round, at = recordings[-1].played, 0
+        recordings = self.recordings
+        while turn >= len(recordings) and self._fetch():
+            pass  # all of them, where another process has found that the shelf is guarded
+        if self.guarded:
+            return None
+        if turn < len(recordings):
+            return recordings[turn]
+        if repeats == "cycle":
+            return recordings[turn % len(recordings)]
+        return recordings[-1] if repeats == "last" else None
 
     def choose(self, suits: Suits, repeats: Repeats, *, own: bool) -> Recording | None:
         """Return the next recording among those that suit; the whole lock is held."""
@@ -103,6 +114,7 @@ class SharedShelf(Shelf):
         found = self.best(suits, repeats, own=own)
         if found is not None:
             self._plays.count(found.number)
+            self._plays.turns[self.recordings[0].number - 1] = _NOBODYS
         return found
 
     def look_again(self) -> None:
@@ -112,7 +124,7 @@ class SharedShelf(Shelf):
 
     def rewind(self) -> None:
         """Forget where to look and who is welcome; the counts are `Plays`' to forget."""
-        self._next = self._round = 0
+        self._next = 0
         self.welcome = None
         self._generation = self._plays.generation
 
@@ -148,15 +160,21 @@ class SharedShelves(Shelves):
 
     def __init__(self, plays: Plays, *arguments: Any, **options: Any) -> None:
         self.plays = plays
+        self._generations = plays.generations
         self._generation = plays.generation
         super().__init__(*arguments, **options)
         self._shared_bindings = self._bindings = SharedBindings(plays)
 
     def play(self, request: Request) -> Recording | None:
         """Return the recording to replay, whoever played what before; see :class:`Shelves`."""
-        if self._generation != self.plays.generation:
+        if self._generation != self._generations[0]:
             self._look_again()
-        return super().play(request)
+        head, content = self._head(request), self._content(request)
+        there = self._shelves.get(head)
+        if type(there) is SharedRecording and there.content == content and self.repeats != "refuse":
+            self.plays.own[there.number - 1] += 1
+            return there
+        return self._play_from_shelf(request, head, content)
 
     def _choose(self, shelf: Shelf, request: Request, seen: Seen) -> Recording | None:
         self.plays.lock()

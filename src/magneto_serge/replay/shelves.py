@@ -155,6 +155,12 @@ class Shelves:
                 return None
             alone.played += 1
             return alone
+        return self._play_from_shelf(request, head, content)
+
+    def _play_from_shelf(
+        self, request: Request, head: Hashable, content: Hashable
+    ) -> Recording | None:
+        """Play what is not alone in the cassette: there is a shelf for it, perhaps to be put up."""
         shelf = self._shelf(request, head, content)
         if shelf is None:
             seen = self._scan(request)
