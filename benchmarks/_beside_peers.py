@@ -1,8 +1,8 @@
 """What ``peers`` measures: other tools under the load that ours has, in the same rounds.
 
 Two kinds. Proxies and servers, in processes of their own, loaded by wrk: they forward to one
-origin, record from it, or answer, in plain HTTP and (but for mitmproxy) over TLS. Libraries, in a
-process with the client: ``requests``, one after the other, with nothing around it, under VCR.py and
+origin, record from it, or answer, in plain HTTP and over TLS. Libraries, in a process with the
+client: ``requests``, one after the other, with nothing around it, under VCR.py and
 under ours; and a suite of tests, under pytest-recording and under our plugin. Each tool is used as
 its documentation shows, from an environment of its own; nothing is installed here, and what is not
 there is a row that says so. What the others record is not checked. A rate says nothing of what else
@@ -138,6 +138,7 @@ _MITMPROXY = {
     "forward": _mitmproxy,
     "record": _mitmproxy_recording,
     "replay": _mitmproxy_replaying,
+    "replay_tls": _mitmproxy_replaying,
 }
 _WIREMOCK = {
     "forward": _wiremock_forwarding,
@@ -170,10 +171,10 @@ def _servers(scale: Scale, patience: Patience) -> Iterator[_result.Row]:
     seconds = max(_SECONDS, scale.seconds) if scale.seconds >= QUICK.seconds else scale.seconds
     throughput.measure_all(every, seconds=seconds, rounds=min(2, scale.rounds), patience=patience)
     for group, each in measured:
-        of_group = [other for at, other in measured if at == group]
-        yield _beside_ours(group, each, of_group)
+        others = [other for at, other in measured if at == group]
+        yield _beside_ours(group, each, others)
         if group == "record" and each.row.name.startswith("magneto"):
-            yield from _beside_hoverfly(each, of_group)
+            yield from _beside_hoverfly(each, others)
 
 
 def _beside_hoverfly(ours: Measurement, of_group: list[Measurement]) -> Iterator[_result.Row]:
