@@ -300,8 +300,8 @@ class MagnetoProxy:
         """End the session; return the saved cassette's path, None where nothing was recorded.
 
         An exchange that has not ended by now, nor does in the next quarter of a second, is not in
-        the cassette. Raises CassetteError where saving fails; the journal is kept then, and the
-        error says where.
+        the cassette; a stream or a WebSocket is, as far as it went. Raises CassetteError where
+        saving fails; the journal is kept then, and the error says where.
         """
         self._running()
         return self._end_session()

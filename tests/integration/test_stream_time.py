@@ -274,6 +274,42 @@ def test_client_that_leaves_a_stream_is_recorded_so(plain_door: Door, plain_take
         assert client.piece() == EVENTS[0]
 
 
+@pytest.mark.parametrize("settings", [{}, {"record_only": ["path=/events"]}], ids=["", "filtered"])
+def test_stream_that_goes_on_when_the_recording_ends(
+    settings: dict[str, list[str]], make_origin: MakeOrigin, make_proxy: MakeProxy
+) -> None:
+    """It is recorded as far as it went, and goes on; half a transfer is no recording."""
+    door = Door("absolute", make_proxy(**settings), make_origin())
+    gate = door.origin.gate()
+    one, two = (b"%x\r\n%b\r\n" % (len(event), event) for event in EVENTS[:2])
+    head = routes.head(SSE, b"Transfer-Encoding: chunked")
+    door.origin.on("/events", head, one, gate, two, b"0\r\n\r\n")
+    door.origin.on("/file", routes.head(b"Content-Length: 8"), b"half", gate, b"done")
+    door.proxy.use("open", Mode.RECORD)
+    with door.open() as stream, door.open() as transfer:
+        stream.send(door.request("/events")).head()
+        assert stream.piece() == EVENTS[0]
+        transfer.send(door.request("/file")).head()
+        assert transfer.stream.exactly(4) == b"half"
+        path = door.proxy.stop_recording()
+        gate.open()
+        gate.open()
+        assert stream.piece() == EVENTS[1]
+        assert stream.piece() == b""
+        assert transfer.stream.exactly(4) == b"done"
+    assert path is not None
+    (kept,) = CassetteStore(path.parent).load("open")
+    assert kept.request.target == "/events"
+    assert kept.failure is not None
+    assert kept.failure.kind is FailureKind.CLIENT_CLOSED
+    assert kept.response is not None
+    assert kept.response.body == EVENTS[0]
+    door.proxy.replay("open")
+    with door.open() as client:
+        client.send(door.request("/events")).head()
+        assert client.piece() == EVENTS[0]
+
+
 # ------------------------------------------------------------------ faults on sockets
 
 

@@ -159,11 +159,12 @@ class Exchange:
         self._peer = upstream.peer
         upstream.begin(self, self.request.method)
         block = self._head_for(upstream)
-        pending, self._pending = self._pending, None
-        if pending:
-            upstream.transport.writelines([block, *pending])
-        else:
+        pending = self._pending
+        if pending is None:
             upstream.transport.write(block)
+        else:
+            self._pending = None
+            upstream.transport.writelines([block, *pending])
         gate = self.client.gate
         if gate.reasons:
             gate.release(Hold.DIALLING)
@@ -174,17 +175,18 @@ class Exchange:
 
     def _head_for(self, upstream: UpstreamConnection) -> bytes:
         head, request, addressing = self.head, self.request, self.client.addressing
-        target = request.target
-        extra = addressing.extra_fields(request) if addressing.userinfo else b""
+        target, extra, section = request.target, b"", head.section
+        host = addressing.host_field(head)
+        if addressing.userinfo is not None:
+            extra = addressing.extra_fields(request)
         if upstream.proxy is not None and request.scheme == "http":
             # RFC 9112 §3.2.2: to a proxy, absolute-form; "*" is asked for with an empty path.
             target = request.url
             extra += upstream.proxy.authorization
-        host = addressing.host_field(head)
-        section = head.section
-        relayed = None if section is None or extra else section.relayed
-        if relayed is not None and relayed[0] == host:
-            return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + relayed[1]
+        if section is not None and not extra:
+            relayed = section.relayed
+            if relayed is not None and relayed[0] == host:
+                return f"{request.method} {target} HTTP/1.1\r\n".encode("ascii") + relayed[1]
         block = request_head(
             request.method,
             target,
@@ -329,7 +331,7 @@ class Exchange:
         else:
             start = section.relayed[1]
         self._detach(reusable=head.keep_alive)
-        client.write([start, content])
+        client.write([start + content])
         client.exchange_over(request_ended=True)
 
     def _interim(self, event: InformationalReceived, out: list[bytes]) -> None:
@@ -425,16 +427,17 @@ class Exchange:
     def _detach(self, *, reusable: bool) -> None:
         if self._spool is not None:
             self._close_spool()
-        upstream, self._upstream = self._upstream, None
+        upstream, client = self._upstream, self.client
         if upstream is None:
             return
-        if self.client.gate.reasons:
-            self.client.gate.release(Hold.PEER)
+        self._upstream = None
+        if client.gate.reasons:
+            client.gate.release(Hold.PEER)
         if upstream.gate.reasons:
             upstream.gate.release(Hold.PEER | Hold.DISK)
         upstream.finish()
         if reusable and self.request_complete:
-            self.client.server.pool.give_back(upstream)
+            client.server.pool.give_back(upstream)
         else:
             upstream.transport.close()
 
@@ -545,6 +548,12 @@ class Exchange:
             self._keep(Failure(FailureKind.CLIENT_CLOSED, "The client went away"), ())
         elif self._tape is not None:
             self._tape.discard()
+
+    def recording_ends(self) -> None:
+        """Record a stream as far as it went; it goes on, unheard. Nobody knows how long it is."""
+        response = self._response
+        if response is not None and response.framing is not Framing.LENGTH:
+            self._keep(Failure(FailureKind.CLIENT_CLOSED, "The recording ended"), ())
 
     def forget(self) -> None:
         """End the exchange; nothing is recorded of it."""

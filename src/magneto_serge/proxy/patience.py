@@ -41,6 +41,11 @@ class Patient(Answering):
         """What the answer under way is recorded into, None where it is not."""
         return None if self._exchange is None else self._exchange.records_into
 
+    def recording_ends(self) -> None:
+        """Record the answer under way as far as it went, if it is a stream."""
+        if self._exchange is not None:
+            self._exchange.recording_ends()
+
     @property
     def hung_up(self) -> bool:
         """Whether the client has closed its side."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.tee import Spool
     from magneto_serge.proxy.upstream import UpstreamConnection
-    from magneto_serge.replay.engine import ConversationSink, RecordingSink, Stats
+    from magneto_serge.replay.engine import ConversationSink, InteractionSink, RecordingSink, Stats
     from magneto_serge.replay.filters import RecordFilter
     from magneto_serge.replay.rewrite import Outgoing
     from magneto_serge.replay.shaping import Shaping
@@ -40,24 +40,24 @@ class Sieve:
     """A sink for those interactions that a filter keeps; it takes the others off the count."""
 
     def __init__(self, sink: RecordingSink, keeps: RecordFilter, stats: Stats) -> None:
-        self._sink = sink
+        self.sink = sink
         self._keeps = keeps
         self._stats = stats
 
     def record(self, interaction: Interaction) -> None:
         """Record it, or not."""
         if self._keeps.keeps(interaction):
-            self._sink.record(interaction)
+            self.sink.record(interaction)
         else:
             self._stats.recorded -= 1  # the exchange has counted it, or is about to
 
     def open_conversation(self, interaction: Interaction) -> ConversationSink | None:
         """Begin a conversation, or not: what is judged is its handshake."""
         kept = self._keeps.keeps(interaction)
-        return self._sink.open_conversation(interaction) if kept else None
+        return self.sink.open_conversation(interaction) if kept else None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._sink, name)
+        return getattr(self.sink, name)
 
 
 class ShapedExchange(Exchange):
@@ -231,6 +231,12 @@ class ShapedExchange(Exchange):
             connection=self.client.connection_field(self.head),
         )
         return [start, *([chunk(body) if self._chunked else body] if body else [])]
+
+    @property
+    def records_into(self) -> InteractionSink | None:
+        """What it is recorded into, behind the sieve."""
+        sink = super().records_into
+        return sink.sink if isinstance(sink, Sieve) else sink
 
     def _upgraded(self, response: ResponseReceived) -> bytes:
         rewriter = self._shaping.rewriter

@@ -206,20 +206,26 @@ class ProxyServer:
         """Wait a moment for exchanges that are recorded into ``sink`` and about to end.
 
         A client hangs up with the last event of a stream, or with the last byte that it wants: then
-        its exchange ends when we hear of that. One that goes on is not waited for.
+        its exchange ends when we hear of that. One that goes on is not waited for; a stream is
+        recorded as far as it went.
         """
         for turn in range(_SETTLING_TURNS):
-            under_way = [
-                each
-                for each in self._connections
-                if isinstance(each, ClientConnection) and each.records_into is sink
-            ]
+            under_way = self._recorded_into(sink)
             if not under_way:
                 return
             for each in under_way:
                 if turn and each.hung_up:  # it may be half-closed, but nearly always has left
                     each.close_when_idle()
             await asyncio.sleep(_SETTLING_PAUSE)
+        for each in self._recorded_into(sink):
+            each.recording_ends()
+
+    def _recorded_into(self, sink: InteractionSink) -> list[ClientConnection]:
+        return [
+            each
+            for each in self._connections
+            if isinstance(each, ClientConnection) and each.records_into is sink
+        ]
 
     def _sweep(self) -> None:
         self._timer = self.loop.call_later(self._interval, self._sweep)
