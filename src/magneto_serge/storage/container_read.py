@@ -9,6 +9,7 @@ opened, whatever takes its name afterwards: our writers never change a file in p
 from __future__ import annotations
 
 import mmap
+import struct
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -47,10 +48,11 @@ from .container import (
     read_footer,
     runs,
 )
-from .container_write import FRAME_REFERENCE
+from .container_write import FRAME_REFERENCE, plain
 from .faults import FieldError, damaged, field_damaged
 from .framed_messages import FramedMessages, Talk, resolved
 from .frames import Head
+from .map_keys import doubled, first_doubled
 from .side_files import resolve
 from .squeeze import Unsqueezer
 
@@ -76,6 +78,8 @@ class Frames(ABC):
         self.unsqueezer = Unsqueezer()
         self._decode = msgspec.msgpack.Decoder(Interaction, dec_hook=_rich).decode
         self._decode_talk = msgspec.msgpack.Decoder(Talk, dec_hook=_rich).decode
+        self._encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
+        self._strict = False  # also where it takes long
         self._decode_said = msgspec.msgpack.Decoder(list[WebSocketMessage], dec_hook=_rich).decode
 
     def _read_head(self) -> Head:
@@ -83,7 +87,10 @@ class Frames(ABC):
         kind, coding, payload = payload_of(self.path, self.buffer, len(MAGIC), self.end)
         try:
             if kind == HEAD:
-                return msgspec.msgpack.decode(self._content(coding, payload), type=Head)
+                content = self._content(coding, payload)
+                head = msgspec.msgpack.decode(content, type=Head)
+                self._refuse(doubled(content, head, self._encode), len(MAGIC))
+                return head
             reason = "there is no head"
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             reason = f"the head cannot be read ({error})"
@@ -112,11 +119,14 @@ class Frames(ABC):
         content = self.content(offset, TALK if kind == TALK else INTERACTION)
         try:
             if kind == TALK:
+                self._look_through(content, offset)
                 return self._conversation(self._decode_talk(content))
             found = self._decode(content)
+            twice = doubled(content, found, self._encode)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             reason = f"not an interaction of this version ({error})"
             raise damaged(self.path, f"byte {offset}", reason, REMEDY) from error
+        self._refuse(twice, offset)
         if found.websocket is not None:
             found.websocket.messages = resolved(found.websocket.messages, self.resolve)
         return found
@@ -136,11 +146,27 @@ class Frames(ABC):
     def messages(self, offset: int) -> list[WebSocketMessage]:
         """Return the messages in a frame of a conversation, as they are; raises CassetteError."""
         content = self.content(offset, SAID)
+        self._look_through(content, offset)
         try:
             return self._decode_said(content)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             reason = f"these are not messages ({error})"
             raise damaged(self.path, f"byte {offset}", reason, REMEDY) from error
+
+    def _look_through(self, content: bytes | memoryview, offset: int) -> None:
+        """Raise CassetteError where a key stands twice in a frame of a long conversation: there may
+        be much of it, so only if asked to be strict."""
+        if self._strict:
+            try:
+                twice = first_doubled(bytes(content))
+            except (msgspec.MsgspecError, LookupError, ValueError, struct.error):
+                return  # whoever decodes it says so
+            self._refuse(twice, offset)
+
+    def _refuse(self, key: str | None, offset: int) -> None:
+        if key is not None:
+            reason = f"the key {key!r} stands twice in one map"
+            raise damaged(self.path, f"byte {offset}", reason, REMEDY)
 
     @abstractmethod
     def resolve(self, body: FileBody) -> Body:
@@ -164,14 +190,15 @@ class Frames(ABC):
 class Container(Frames):
     """A whole container; the interactions are numbered from 0. For any number of threads.
 
-    ``verify`` compares the digests of side files too.
+    ``verify`` compares the digests of side files too, and looks for keys that stand twice in long
+    conversations; elsewhere they are always looked for.
     """
 
     def __init__(self, path: Path, buffer: memoryview, *, verify: bool = False) -> None:
         self.footer: Footer = read_footer(path, buffer)
         super().__init__(path, buffer, self.footer.start)
         self.head = self._read_head()
-        self._verify = verify
+        self._verify = self._strict = verify
         self._checked: set[int] = set()
         if self.footer.dictionary:
             self.share(self.footer.dictionary)

@@ -138,7 +138,7 @@ class ContainerFrames:
         self._squeezer = Squeezer(CODINGS[coding])
         self._samples = bytearray()
         self._payload = bytearray()
-        self._encode_into = msgspec.msgpack.Encoder(enc_hook=_plain).encode_into
+        self._encode_into = msgspec.msgpack.Encoder(enc_hook=plain).encode_into
 
     def begin(self, head: Head) -> None:
         """Append the magic and the head."""
@@ -285,7 +285,8 @@ def _is_small(interaction: Interaction) -> bool:
     return type(body) is bytes and len(body) < BODY_FRAME
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return what stands in a container for a value that MessagePack does not know."""
     if isinstance(value, Headers):
         return value.raw
     if isinstance(value, Path):
