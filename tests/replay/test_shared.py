@@ -153,14 +153,19 @@ def test_a_predicate_chooses_from_what_nobody_has_played() -> None:
     assert answers == ["PUT1", "PUT2", "nothing"]
 
 
-ME, HIM = ((("Authorization", f"Bearer {name}"),) for name in ("me", "him"))
+def credentials(token: str) -> tuple[tuple[str, str]]:
+    """Return the field that lets its sender in."""
+    return (("Authorization", f"Bearer {token}"),)
+
+
 ASKED = [
     *(asks(target) for target in ("/a", "/b", "/a?api_key=1", "/a?api_key=2", "/c")),
-    *(asks("/a", fields=fields) for fields in (ME, HIM)),
+    *(asks("/a", fields=credentials(name)) for name in ("me", "him")),
 ]
+SHOWN = ("{{REDACTED:authorization}}", "{{REDACTED:authorization:2}}")
 KEPT = [
     *(asks(target) for target in ("/a", "/b", "/a?api_key={{REDACTED:api_key}}")),
-    *(asks("/a", fields=fields) for fields in (ME, HIM)),
+    *(asks("/a", fields=credentials(name)) for name in SHOWN),
 ]
 
 

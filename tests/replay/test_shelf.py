@@ -122,3 +122,10 @@ def test_an_empty_shelf() -> None:
         [None]
     ] * 3
     assert Shelf(b"").first() is None
+
+
+def test_what_a_cycle_has_played_is_refused_afterwards() -> None:
+    """Switched to strict in the middle of a later round: everything was played before."""
+    found = shelf(3)
+    assert plays(found, "cycle", 4) == [1, 2, 3, 1]
+    assert plays(found, "refuse", 2) == [None, None]

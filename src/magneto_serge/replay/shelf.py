@@ -106,6 +106,8 @@ class Shelf:
         recordings = self.recordings
         at = self._next
         if at < len(recordings):
+            if repeats == "refuse" and recordings[at].played:  # in a round of `cycle`, before
+                return None
             self._next = at + 1
         elif self._fetch():
             if self.guarded:
