@@ -37,6 +37,17 @@ def test_another_request_is_another_request(fields: list[str]) -> None:
     assert options(*fields) == {}
 
 
+@pytest.mark.parametrize(
+    ("asked", "recorded", "helps"),
+    [("http", "https", True), ("ws", "wss", True), ("http", "ws", False), ("wss", "https", False)],
+)
+def test_a_websocket_is_no_other_request(asked: str, recorded: str, helps: bool) -> None:
+    """Nobody is told to compare no schemes where that would not do."""
+    comparison = compile_rules(Settings()).of(asks())
+    found = options_for([Difference("scheme", asked, recorded)], "/a", comparison)
+    assert bool(found) is helps
+
+
 def test_something_has_to_be_compared() -> None:
     """Nobody is told to compare nothing, or all paths as one."""
     assert options("path segment 1", path="/a") == {}

@@ -46,6 +46,8 @@ def options_for(
             changes.setdefault("ignore_json_paths", []).append(_json_path(name))
         elif kind in ("body", "content", "form"):
             dropped |= set(comparison.parts.content)
+        elif kind == "scheme" and each.asked.startswith("ws") != each.recorded.startswith("ws"):
+            return {}  # only a WebSocket's handshake answers one, whatever is compared
         elif kind in _ORIGIN or kind == "query":
             dropped.add(kind)
         elif each.field.startswith("path segment "):
