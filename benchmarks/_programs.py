@@ -207,7 +207,9 @@ def nginx(
     """Return nginx with one worker, answering or forwarding as the ``server`` block says.
 
     ``server`` is the inside of the server block; ``upstream`` the port of a group ``origin``.
-    With ``tls`` it has a certificate of its own, made by openssl.
+    With ``tls`` it has a certificate of its own, made by openssl, and speaks TLS 1.3 too, as nginx
+    does by default since 1.23.4 and as we do: by itself an older one would stay at 1.2, in which
+    handshakes cost a third less and resumed ones a sixth.
     """
     port = free_port()
     prefix = folder / name.replace(" ", "-")
@@ -215,6 +217,7 @@ def nginx(
     group = f"upstream origin {{ server 127.0.0.1:{upstream}; keepalive 64; {_LASTING} }}"
     if tls:
         server += " ssl_certificate cert.pem; ssl_certificate_key key.pem;"
+        server += " ssl_protocols TLSv1.2 TLSv1.3;"
         _make_certificate(prefix)
     (prefix / "nginx.conf").write_text(
         f"""
