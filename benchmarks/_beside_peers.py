@@ -24,7 +24,7 @@ from benchmarks import _peers, _programs, _result, pytest_overhead, throughput
 from benchmarks._programs import BenchmarkError, Program
 from benchmarks._result import row
 from benchmarks._rows import ROWS, TLS_ROWS, Row, Stage
-from benchmarks._scale import QUICK, Scale
+from benchmarks._scale import Scale
 from benchmarks._traffic import BODY, Shape, ask
 from benchmarks._watch import Patience
 from benchmarks.throughput import Measurement
@@ -33,7 +33,7 @@ SUITE = "peers"
 TIMES_MITMPROXY = 40.0  # as fast, in replay
 HOVERFLY = 0.14  # of HAProxy's rate, while it captures
 TIMES_HOVERFLY = 3.0  # as fast, in record
-_SECONDS, _WARM_UP = 2.0, 2.0  # a virtual machine takes a while to come to speed
+_WARM_UP = 2.0  # seconds: a virtual machine takes a while to come to speed
 INSTALL = "not installed: scripts/install-peers"
 
 
@@ -168,8 +168,8 @@ def _servers(scale: Scale, patience: Patience) -> Iterator[_result.Row]:
                 of_group.append(Row(name, starts[group], warm_up=_WARM_UP))
         measured += [(group, Measurement(each, shape)) for each in of_group]
     every = [each for _, each in measured]
-    seconds = max(_SECONDS, scale.seconds) if scale.seconds >= QUICK.seconds else scale.seconds
-    throughput.measure_all(every, seconds=seconds, rounds=min(2, scale.rounds), patience=patience)
+    rounds = min(2, scale.rounds)
+    throughput.measure_all(every, seconds=scale.peers, rounds=rounds, patience=patience)
     for group, each in measured:
         others = [other for at, other in measured if at == group]
         yield _beside_ours(group, each, others)

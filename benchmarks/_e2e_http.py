@@ -12,11 +12,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks import _load, _programs, _result, _rows, throughput
+from benchmarks import _programs, _result, _rows, throughput
 from benchmarks._result import Row, row
 from benchmarks._rows import FORMATS, ROWS, TLS_ROWS, TUNNEL_ROWS, VERIFY
 from benchmarks._scale import Scale
-from benchmarks._traffic import Shape
+from benchmarks._traffic import H2LOAD, OWN, WRK, Shape
 from benchmarks._watch import Patience
 from benchmarks.throughput import Measurement
 
@@ -59,7 +59,7 @@ def cases(scale: Scale) -> list[Case]:
     ]
     for each in TUNNEL_ROWS:
         ours = each.name.startswith("magneto")
-        shape = Shape(tls=True, own=True, tunnel=ours)
+        shape = Shape(tls=True, by=OWN, tunnel=ours)
         found.append(_case("tls_tunnels", each, shape, "kept", each.target))
     secure = {each.name: each for each in TLS_ROWS}
     for name, target in _HANDSHAKING:
@@ -78,6 +78,9 @@ def cases(scale: Scale) -> list[Case]:
         for name in ("HAProxy", "nginx answering", *_REVERSE):
             shape = Shape(connections=connections)
             found.append(_case("connections", plain[name], shape, connections))
+    for name in ("HAProxy", "nginx answering", *_REVERSE):
+        target = plain[name].target
+        found.append(_case("second_opinion", plain[name], Shape(by=H2LOAD), "same", target))
     return [
         case
         for case in found
@@ -92,7 +95,7 @@ _CARRYING = ("HAProxy", "magneto passthrough --reverse", "magneto record msgpack
 _REVERSE = tuple(f"magneto {mode} --reverse" for mode in ("passthrough", "record", "replay"))
 # What has a target is measured in several rounds, what is there for its curve in one.
 _JUDGED = ("http_throughput", "tls_throughput", "tls_tunnels", "tls_handshakes", "body_sizes")
-_DRAWN = ("connection_per_request", "connections")
+_DRAWN = ("connection_per_request", "connections", "second_opinion")
 _HANDSHAKING = (
     ("nginx TLS answering", None),
     ("magneto replay --reverse-tls", HANDSHAKES),
@@ -106,6 +109,9 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
     if _programs.find("haproxy") is None:
         yield _result.missing(SUITE, "http_throughput", "HAProxy", "HAProxy not found")
         chosen = [case for case in chosen if case.measurement.row.name != "HAProxy"]
+    if _programs.find(H2LOAD) is None:
+        yield _result.missing(SUITE, "second_opinion", H2LOAD, "h2load not found (nghttp2-client)")
+        chosen = [case for case in chosen if case.group != "second_opinion"]
     for groups, rounds in ((_JUDGED, scale.rounds), (_DRAWN, 1)):
         measurements = [case.measurement for case in chosen if case.group in groups]
         throughput.measure_all(
@@ -148,7 +154,7 @@ def _of(case: Case, every: Sequence[Case]) -> Iterator[Row]:
 
 def _is_held_up(measurement: Measurement) -> bool:
     """Whether our own generator, which is slower than wrk, was what limited the rate."""
-    by_ours = any(load.generator != _load.WRK for load in measurement.loads)
+    by_ours = any(load.generator == OWN for load in measurement.loads)
     return by_ours and statistics.median(measurement.cpu) < HELD_UP
 
 
@@ -171,7 +177,7 @@ def _ratio(ours: Measurement, beside: Measurement, *, by_processor_time: bool) -
 def _note(ours: Measurement, held_up: bool, disturbed: bool) -> str:
     """Say what a reader has to know: who asked, and whether the rate was the load's."""
     said = []
-    if any(load.generator != _load.WRK for load in ours.loads):
+    if any(load.generator != WRK for load in ours.loads):
         used = statistics.median(ours.cpu)
         said.append(f"{ours.loads[0].generator}; {used:.0%} of a core used")
     if held_up:

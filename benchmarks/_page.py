@@ -39,7 +39,7 @@ CAVEATS = (
 REPRODUCE = (
     "git clone, and then: scripts/test tests/test_benchmarks.py    # makes .venv",
     ". .venv/bin/activate",
-    "sudo apt-get install wrk nginx-light haproxy openssl",
+    "sudo apt-get install wrk nginx-light haproxy nghttp2-client openssl",
     "python -m benchmarks run{quick}",
     "python -m benchmarks report --open",
 )

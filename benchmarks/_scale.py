@@ -43,6 +43,7 @@ class Scale:
     soak: float  # seconds
     lookups: tuple[int, ...]  # recordings among which one is looked up
     sizes: tuple[str, ...]  # of cassettes; names of cassette_sizes
+    peers: float  # seconds of each peer, which have to come to speed
     turns: int  # of the load of two workers
     tests: int  # of a suite of tests, beside pytest-recording
     in_process: int  # requests, beside VCR.py
@@ -67,6 +68,7 @@ QUICK = Scale(
     soak=4,
     lookups=(10, 1_000, 10_000),
     sizes=("1 KB", "1 MB", "10 MB"),
+    peers=2,
     turns=30,
     tests=100,
     in_process=300,
@@ -89,6 +91,7 @@ FULL = Scale(
     soak=20,
     lookups=(10, 10_000, 1_000_000),
     sizes=("1 KB", "1 MB", "10 MB", "100 MB"),
+    peers=2,
     turns=100,
     tests=1_000,
     in_process=2_000,
@@ -120,6 +123,7 @@ SMOKE = Scale(
     soak=0.1,
     lookups=(1, 2),
     sizes=("1 KB",),
+    peers=0.5,
     turns=2,
     tests=1,
     in_process=3,

@@ -33,6 +33,7 @@ NGINX_FORWARD = (
 )
 NGINX_FORWARD_TLS = NGINX_FORWARD.replace("http://origin", "https://origin")  # to a TLS origin
 
+WRK, H2LOAD, OWN = "wrk", "h2load", _asking.LABEL  # who asks
 RECORDINGS = 1_000  # how many different ones the replayed cassette holds
 
 
@@ -43,7 +44,8 @@ class Shape:
     ``cycle``: different requests start again after this many; 0 means never. ``size``: bytes of
     the answer, None for the small one. ``closing``: each request has a connection of its own.
     ``connections`` ask at the same time, over TLS if ``tls``, through a tunnel to the origin if
-    ``tunnel``. ``own``: wrk does not ask, but our own generator, as it does through tunnels.
+    ``tunnel``. ``by``: who asks, wrk, h2load (the equal requests over kept connections alone), or
+    our own generator.
     """
 
     different: bool = False
@@ -54,7 +56,7 @@ class Shape:
     connections: int = 32
     tls: bool = False
     tunnel: bool = False
-    own: bool = False
+    by: str = WRK
 
     @property
     def name(self) -> str:
@@ -64,7 +66,7 @@ class Shape:
     @property
     def load(self) -> tuple[object, ...]:
         """What has to be the same for two rates to be compared."""
-        return (self.different, self.size, self.closing, self.connections, self.own)
+        return (self.different, self.size, self.closing, self.connections, self.by)
 
     def target(self, authority: str) -> str:
         """Return the request-target that is asked for first."""

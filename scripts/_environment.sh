@@ -78,6 +78,7 @@ javac    the JUnit example (it also needs the jars of Debian's junit5 in /usr/sh
 nginx    benchmarks: the origin, and the reference for replaying
 haproxy  benchmarks: the reference for forwarding and recording
 wrk      benchmarks: the load
+h2load   benchmarks: a second opinion on the load (Debian: nghttp2-client)
 LIST
 }
 

@@ -11,7 +11,8 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import _asking, _e2e_http, _load, _rows
-from benchmarks._traffic import Shape
+from benchmarks._programs import BenchmarkError
+from benchmarks._traffic import OWN, WRK, Shape
 from benchmarks.throughput import Measurement
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
@@ -74,11 +75,33 @@ def measured(rate: int, cores: float, generator: str) -> Measurement:
 
 def test_who_was_held_up_by_our_generator_is_compared_by_processor_time() -> None:
     """Half a core for 100 requests is as much as a whole one for 200; wrk holds nobody up."""
-    ours, theirs = measured(100, 1.0, _asking.LABEL), measured(100, 0.5, _asking.LABEL)
+    ours, theirs = measured(100, 1.0, OWN), measured(100, 0.5, OWN)
     assert not _e2e_http._is_held_up(ours)
     assert _e2e_http._is_held_up(theirs)
-    assert not _e2e_http._is_held_up(measured(100, 0.5, _load.WRK))
+    assert not _e2e_http._is_held_up(measured(100, 0.5, WRK))
     assert _e2e_http._ratio(ours, theirs, by_processor_time=False) == 1
     assert _e2e_http._ratio(ours, theirs, by_processor_time=True) == 0.5
     note = _e2e_http._note(theirs, True, False)
     assert note.startswith("own generator (Python); 50% of a core used; ratio of rates for a whole")
+
+
+SAID = """
+finished in 2.01s, 500.00 req/s, 1.35MB/s
+requests: 1000 total, 1000 started, 1000 done, 998 succeeded, 2 failed, 1 errored, 0 timeout
+status codes: 998 2xx, 0 3xx, 0 4xx, 2 5xx
+traffic: 1.35MB (1415029) total, 964.22KB (987360) headers (space savings 0.00%), 1.20MB data
+"""
+
+
+def test_the_figures_of_h2load_are_read() -> None:
+    """The rate is its own, and what failed makes the run invalid."""
+    run = _load.parse_h2load(SAID)
+    assert run.rate == 500
+    assert run.bytes == 1_415_029
+    assert run.fault == "1 socket errors, 2 answers with an error status"
+
+
+def test_h2load_without_figures_is_no_measurement() -> None:
+    """What it printed is shown."""
+    with pytest.raises(BenchmarkError, match="could not resolve"):
+        _load.parse_h2load("could not resolve host")

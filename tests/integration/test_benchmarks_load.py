@@ -10,8 +10,8 @@ import pytest
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import _asking, _load, _programs
-from benchmarks._traffic import NGINX_ANSWER, Shape
+from benchmarks import _load, _programs
+from benchmarks._traffic import H2LOAD, NGINX_ANSWER, OWN, Shape
 
 SECONDS = 0.1
 
@@ -32,13 +32,13 @@ def test_every_answer_is_counted(
     assert seen.requests >= shape.connections
     assert seen.bytes > 122 * seen.requests
     assert 0 < seen.p50 <= seen.p90 <= seen.p99 <= seen.p999
-    assert seen.generator == _asking.LABEL
+    assert seen.generator == OWN
 
 
 @pytest.mark.needs("nginx", "openssl")
 def test_it_asks_in_tunnels(tmp_path: Path) -> None:
     """What passed through a tunnel is as much as the generator counted."""
-    shape = Shape(tls=True, own=True, tunnel=True, connections=2)
+    shape = Shape(tls=True, by=OWN, tunnel=True, connections=2)
     with (
         _programs.nginx("origin", NGINX_ANSWER, tmp_path, tls=True) as origin,
         _programs.magneto("proxy", ["passthrough", "--insecure"], tmp_path) as proxy,
@@ -49,13 +49,24 @@ def test_it_asks_in_tunnels(tmp_path: Path) -> None:
     assert seen.requests >= 2
 
 
+@pytest.mark.needs("nginx", "h2load")
+def test_h2load_asks_too(tmp_path: Path) -> None:
+    """Its counts are read from what it prints."""
+    with _programs.nginx("origin", NGINX_ANSWER, tmp_path) as origin:
+        authority = f"127.0.0.1:{origin.port}"
+        seen = _load.run(origin.port, Shape(by=H2LOAD), authority, tmp_path, SECONDS)
+    assert seen.fault is None
+    assert seen.rate > 0
+    assert seen.generator == H2LOAD
+
+
 @pytest.mark.needs("nginx")
 def test_an_error_is_counted(tmp_path: Path) -> None:
     """An answer that is none of ours makes the run invalid, and so does one that breaks off."""
     failing = "location / { return 500; }"
     with _programs.nginx("failing", failing, tmp_path) as origin:
         authority = f"127.0.0.1:{origin.port}"
-        shape = Shape(own=True, connections=1)
+        shape = Shape(by=OWN, connections=1)
         seen = _load.run(origin.port, shape, authority, tmp_path, SECONDS)
         assert seen.status_errors == seen.requests > 0
         cut = "location / { return 444; }"

@@ -86,7 +86,7 @@ def test_a_peer_that_is_missing_is_a_row_that_says_so(monkeypatch: pytest.Monkey
     """What is there is measured all the same, and nothing is installed on the way."""
     monkeypatch.setattr(_peers, "python_of", lambda peer, install=True: None)
     monkeypatch.setattr(_peers, "wiremock_jar", lambda install=True: None)
-    rows = list(SUITES["peers"].rows(replace(SMOKE, seconds=0.5), Patience(0)))
+    rows = list(SUITES["peers"].rows(SMOKE, Patience(0)))
     assert {each.group for each in rows} == set(SUITES["peers"].groups)
     absent = {each.name for each in rows if not each.values}
     assert absent == {"mitmproxy", "WireMock", "VCR.py", "pytest-recording"}
