@@ -254,6 +254,16 @@ def test_a_character_cut_by_fragments_is_whole() -> None:
     assert direction.assembler.violation is not None
 
 
+def test_text_that_does_not_fit_into_memory() -> None:
+    """It is checked as it comes, and what is wrong is found before its end (RFC 6455 §8.1)."""
+    direction = Direction("client", strict=True)
+    said = Reference(Opcode.TEXT, b"good \xff bad", fin=False).serialize(mask=True)
+    assert direction.hears(said, 1) == []
+    assert direction.assembler.violation is not None
+    assert direction.assembler.violation.code == 1007
+    assert direction.collectors[0].discarded
+
+
 def test_the_recorder_keeps_what_was_said() -> None:
     """Who only listens takes text that is none, and close codes that there are not."""
     direction = Direction("server")

@@ -11,6 +11,7 @@ recorder is not an endpoint and keeps what was said, right or wrong.
 
 from __future__ import annotations
 
+import codecs
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ _HEADS = bytes(WHOLE)
 OPCODES = {"text": 0x1, "binary": 0x2, "close": 0x8, "ping": 0x9, "pong": 0xA}
 _EMPTY_BLOCK = b"\x00\x00\xff\xff"  # what a sender leaves out (RFC 7692 §7.2.1)
 _STEP = 262_144  # bytes inflated at a time
+_Decoder = codecs.getincrementaldecoder("utf-8")
 
 # RFC 6455 §7.4: what may stand in a Close frame; 1012 to 1014 came later (IANA's registry).
 _CODES = (*range(1000, 1004), *range(1007, 1015))
@@ -190,8 +192,12 @@ class Assembler:
         if message is None:
             text = opcode == TEXT
             message = self._message = _Message(text, bool(frame.head & RSV1), self._collector())
+            if text and self._strict:
+                message.decoder = _Decoder()
         try:
             message.take(frame, payload, self._inflater, self._limit)
+        except UnicodeDecodeError:
+            self._refuse(CloseCode.INVALID_DATA, "A text message is not UTF-8")
         except zlib.error as error:
             self._refuse(CloseCode.INVALID_DATA, f"A message cannot be inflated: {error}")
         except OverflowError:
@@ -203,9 +209,6 @@ class Assembler:
     def _complete(self, message: _Message, at_ms: float, messages: list[WebSocketMessage]) -> None:
         self._message = None
         body = message.body.close()
-        if message.text and self._strict and isinstance(body, bytes) and not _is_text(body):
-            self._refuse(CloseCode.INVALID_DATA, "A text message is not UTF-8")
-            return
         fragments = tuple(message.fragments) if len(message.fragments) > 1 else ()
         kind = "text" if message.text else "binary"
         messages.append(
@@ -256,7 +259,12 @@ def _masking() -> Callable[[bytes, bytes], bytes]:
 
 
 class _Message:
-    """A message under way that is more than one piece, or compressed."""
+    """A message under way that is more than one piece, or compressed.
+
+    ``decoder`` checks text where it is to be checked: as it comes, for it may not fit into memory.
+    """
+
+    decoder: codecs.IncrementalDecoder | None = None
 
     def __init__(self, text: bool, compressed: bool, body: Collector) -> None:
         self.text = text
@@ -266,13 +274,13 @@ class _Message:
         self._size = 0
 
     def take(self, frame: Frame, payload: bytes, inflater: _Inflater | None, limit: int) -> None:
-        """Take a piece; raises zlib.error, and OverflowError above ``limit``."""
+        """Take a piece; raises zlib.error, UnicodeError, and OverflowError above ``limit``."""
         if frame.first:
             self.fragments.append(0)
         self.fragments[-1] += len(payload)
         pieces: Iterable[bytes] = (payload,)
+        ends = frame.last and bool(frame.head & FIN)
         if self.compressed and inflater is not None:
-            ends = frame.last and bool(frame.head & FIN)
             pieces = inflater.pieces(payload, ends=ends)
         for piece in pieces:
             self._size += len(piece)
@@ -280,6 +288,10 @@ class _Message:
                 raise OverflowError
             if piece:
                 self.body.add(piece)
+                if self.decoder is not None:
+                    self.decoder.decode(piece)
+        if ends and self.decoder is not None:
+            self.decoder.decode(b"", True)
 
 
 def _is_text(data: bytes) -> bool:
