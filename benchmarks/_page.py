@@ -1,7 +1,8 @@
 """A run as one HTML page that needs nothing else, and as Markdown.
 
 Both say the same: the caveats first, because a figure without them says nothing; then what the
-figures depend on; each suite's groups with their rows; and how to make them again. The page has
+figures depend on; all that has a target; each suite's groups with their rows; and how to make them
+again. The page has
 plots in it as SVG, chosen by what a group's rows are: curves where a parameter is a number or a
 percentile, else bars, or boxes where there are several values. Nothing is loaded from elsewhere,
 every plot stands beside its table, and it prints in black on white.
@@ -30,6 +31,9 @@ CAVEATS = (
     "loop run from the moment at which a request was due.",
     "The generator of the open loop, and the clients of the libraries, are Python: what they cost "
     "is in the figures of the rows without a proxy, which stand beside the others.",
+    "wrk cannot ask through CONNECT: our own generator does, which is Python and slower, and so it "
+    "is for what stands beside. Where it holds one of them up, rates of a whole core are compared: "
+    "requests by processor time. Such rows say so.",
     "The other programs do more than we ask of them here, or less than we do. A ratio is a "
     "yardstick, not a race.",
     "A row that says why it has no value was not measured. A target without a verdict was "
@@ -58,6 +62,7 @@ pre { background: #f3f3f3; padding: 1rem; overflow-x: auto; }
 """
 
 HEADS = ("row", "", "median", "spread", "unit", "beside", "ratio", "target", "holds")
+TARGET_HEADS = ("figure", "found", "target", "holds")
 
 
 def html(found: Document) -> str:
@@ -67,12 +72,14 @@ def html(found: Document) -> str:
     parts += ["</ul>", "<table>"]
     parts += [f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in _facts(found)]
     parts.append("</table>")
+    parts.append(f"<h2>Targets</h2><p>{escape(_met(found))}</p>")
+    parts.append(_html_table(TARGET_HEADS, [(each, _judged(each)) for each in _targets(found)]))
     for suite, group, rows in _groups(found):
         if suite:
             parts.append(f"<h2>{escape(suite)}</h2>")
         parts.append(f"<h3>{escape(group)}</h3>")
         parts += [f"<figure>{_inline(plot)}</figure>" for plot in plots(group, rows)]
-        parts.append(_html_table(rows))
+        parts.append(_html_table(HEADS, [(each, _cells(each)) for each in rows]))
     parts.append("<h2>Reproduce it</h2>")
     parts.append(f"<pre>{escape(_reproduce(found))}</pre>")
     return (
@@ -89,9 +96,11 @@ def markdown(found: Document) -> str:
     parts += [f"- {caveat}" for caveat in CAVEATS]
     parts += ["", "## What the figures depend on", ""]
     parts += [f"- {what}: {fact}" for what, fact in _facts(found)]
+    parts += ["", "## Targets", "", _met(found), ""]
+    parts.append(_report.table(TARGET_HEADS, [_escaped(_judged(each)) for each in _targets(found)]))
     for suite, group, rows in _groups(found):
         parts += ["", f"## {suite}"] if suite else []
-        cells = [[cell.replace("|", "\\|") for cell in _cells(each)] for each in rows]
+        cells = [_escaped(_cells(each)) for each in rows]
         parts += ["", f"### {group}", "", _report.table(HEADS, cells)]
     parts += ["", "## Reproduce it", "", "```console", _reproduce(found), "```", ""]
     return "\n".join(parts)
@@ -181,7 +190,6 @@ def _groups(found: Document) -> Iterator[tuple[str, str, list[Row]]]:
 def _cells(each: Row) -> list[str]:
     if each.median is None:
         return [each.name, each.parameter, each.note, *[""] * (len(HEADS) - 3)]
-    sign = ">=" if each.better == "more" else "<="
     return [
         each.name,
         each.parameter,
@@ -190,15 +198,50 @@ def _cells(each: Row) -> list[str]:
         each.unit,
         each.reference or "",
         "" if each.ratio is None else f"{each.ratio:.2f}",
-        "" if each.target is None else f"{sign} {each.target:g}",
-        _report.verdict(each.holds) or each.note,
+        _target(each),
+        "; ".join(filter(None, (_report.verdict(each.holds), each.note))),
     ]
 
 
-def _html_table(rows: Sequence[Row]) -> str:
-    lines = ["<tr>" + "".join(f"<th>{escape(head)}</th>" for head in HEADS) + "</tr>"]
-    for each in rows:
-        cells = _cells(each)
+def _escaped(cells: Sequence[str]) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in cells]
+
+
+def _targets(found: Document) -> list[Row]:
+    """Return everything that has a target and a value."""
+    return [each for each in found.rows if each.target is not None and each.median is not None]
+
+
+def _met(found: Document) -> str:
+    verdicts = [each.holds for each in _targets(found)]
+    return (
+        f"{verdicts.count(True)} hold, {verdicts.count(False)} do not, "
+        f"{verdicts.count(None)} were not judged."
+    )
+
+
+def _judged(each: Row) -> list[str]:
+    """Return a row with a target as the cells of their table."""
+    what = " ".join(filter(None, (each.name, each.parameter)))
+    value = f"{each.median:,.4g} {each.unit}"
+    if each.ratio is not None:
+        value = f"{each.ratio:.2f} of {each.reference}"
+    return [
+        f"{each.suite}, {each.group}: {what}",
+        value,
+        _target(each),
+        _report.verdict(each.holds) or "not judged",
+    ]
+
+
+def _target(each: Row) -> str:
+    sign = ">=" if each.better == "more" else "<="
+    return "" if each.target is None else f"{sign} {each.target:g}"
+
+
+def _html_table(heads: Sequence[str], rows: Sequence[tuple[Row, Sequence[str]]]) -> str:
+    lines = ["<tr>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"]
+    for each, cells in rows:
         kind = ' class="no"' if each.holds is False else ""
         lines.append(
             "<tr>"

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import _result
@@ -50,9 +51,16 @@ class Suite:
 def _http_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:
     from benchmarks import _in_process, _micro
 
-    yield from _micro.run("http_proxy", scale)
-    yield from _in_process.memory_operations()
-    yield from _in_process.latency(scale, patience)
+    parts: dict[str, Callable[[], Iterator[Row]]] = {
+        "proxy_creation": partial(_micro.run, "http_proxy", scale),
+        "memory_operations": _in_process.memory_operations,
+        "latency": partial(_in_process.latency, scale, patience),
+    }
+    for group, part in parts.items():
+        try:
+            yield from part()
+        except (BenchmarkError, OSError) as error:
+            yield _result.missing("http_proxy", group, group, str(error) or repr(error))
 
 
 def _websocket_proxy(scale: Scale, patience: Patience) -> Iterator[Row]:

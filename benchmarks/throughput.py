@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -75,8 +76,8 @@ def measure(measurement: Measurement, stage: Stage, seconds: float) -> None:
                 raise BenchmarkError(fault)
         if row.records:
             _check_recording(stage, name, warm_up.requests + result.requests)
-    except BenchmarkError as error:
-        measurement.faults.append(str(error))
+    except (BenchmarkError, OSError, subprocess.SubprocessError) as error:
+        measurement.faults.append(str(error) or repr(error))
         return
     measurement.loads.append(result)
     measurement.cpu.append(watch.used)

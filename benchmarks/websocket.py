@@ -124,8 +124,8 @@ def measure(row: Row, stage: Stage, seconds: float) -> None:
                 found = _websocket_load.run(program, row.plan, seconds, stage.folder)
             if row.program == RECORD:
                 _check_recording(stage.folder, name, found, row.plan)
-    except BenchmarkError as error:
-        row.faults.append(str(error))
+    except (BenchmarkError, OSError) as error:
+        row.faults.append(str(error) or repr(error))
         return
     row.found.append(found)
     row.cpu.append(watch.used)
