@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -208,11 +208,55 @@ def ask_in_time(service: Origin) -> list[float]:
         return moments(client.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
 
 
-def test_tokens_arrive_one_by_one(through: Take, service: Origin) -> None:
+def ask_claude_in_time(service: Origin) -> list[float]:
+    """The same, of the other service."""
+    with (
+        claude(service) as client,
+        client.messages.stream(model=MODEL, max_tokens=100, messages=ASKED) as stream,
+    ):
+        return moments(stream.text_stream)
+
+
+async def moments_of(stream: AsyncIterator[object]) -> list[float]:
+    """Return when each thing came, in seconds since the first."""
+    found = [time.monotonic() async for _ in stream]
+    return [each - found[0] for each in found]
+
+
+def ask_in_time_async(service: Origin) -> list[float]:
+    """The same, with the asynchronous client."""
+
+    async def ask() -> list[float]:
+        async with openai.AsyncOpenAI(api_key="sk-none", base_url=service.url("/v1")) as client:
+            create = client.chat.completions.create
+            return await moments_of(await create(model=MODEL, messages=ASKED, stream=True))
+
+    return asyncio.run(ask())
+
+
+def ask_claude_in_time_async(service: Origin) -> list[float]:
+    """The same, of the other service, with its asynchronous client."""
+
+    async def ask() -> list[float]:
+        async with (
+            anthropic.AsyncAnthropic(api_key="sk-none", base_url=service.url("")) as client,
+            client.messages.stream(model=MODEL, max_tokens=100, messages=ASKED) as stream,
+        ):
+            return await moments_of(stream.text_stream)
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "ask", [ask_in_time, ask_in_time_async, ask_claude_in_time, ask_claude_in_time_async]
+)
+def test_tokens_arrive_one_by_one(
+    ask: Callable[[Origin], list[float]], through: Take, service: Origin
+) -> None:
     """In recorded time a stream takes about as long again, and its tokens come spread over it."""
-    live = ask_in_time(service)
+    live = ask(service)
     replay(through, service)
-    replayed = ask_in_time(service)
+    replayed = ask(service)
     assert len(replayed) == len(live)
     assert 0.5 * live[-1] < replayed[-1] < 3 * live[-1]
     gaps = [later - earlier for earlier, later in pairwise(replayed)]
