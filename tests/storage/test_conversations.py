@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import Conversation, FileBody, Interaction, WebSocketMessage
+from magneto_serge.storage.body_writer import BodySink
 from magneto_serge.storage.cassette import Cassette
+from magneto_serge.storage.conversation_log import LOG
+from magneto_serge.storage.conversations import Conversations, ConversationWriter, Limits
 from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.recover import recover
 from magneto_serge.storage.store import CassetteStore
@@ -378,3 +382,71 @@ def test_only_what_may_hold_a_secret_is_redacted(tmp_path: Path) -> None:
     found = [texts(each) for each in loaded(store)]
     assert found == [[("client", "one"), ("server", "two")], [("client", "redacted")]]
     assert b"\n".join(asked) == b"one\ntwo\na secret"
+
+
+class Written:
+    """A scribe that only takes note of what is concluded."""
+
+    redact = None
+
+    def __init__(self) -> None:
+        self.concluded: list[Interaction] = []
+
+    def conclude(self, interaction: Interaction) -> None:
+        """Take note."""
+        self.concluded.append(interaction)
+
+
+def test_messages_wait_for_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While many come they are written together, but neither too many nor too late."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    conversations = Conversations(tmp_path, Written(), BodySink, Limits())  # type: ignore[arg-type]  # no more is asked of them
+    writer = ConversationWriter(conversations, handshake(), lambda step, _: step[0](step[1]))
+    conversations.flush()
+    log = tmp_path / LOG
+
+    def grown(text: str, size: int = 0) -> bool:
+        before = log.stat().st_size
+        writer.heard("client", 1.0, frames(message_frames("text", text.encode(), (), None)), size)
+        conversations.flush_some()
+        return log.stat().st_size > before
+
+    assert not grown("a little")
+    now += 0.2
+    assert grown("a little, but too late")
+    assert not grown("a little")
+    assert grown("much", 2**21)
+    conversations.finish()
+
+
+def test_those_that_wait_for_an_older_one_are_small(tmp_path: Path) -> None:
+    """A client that reconnects while its first connection is open costs no inflaters."""
+    from magneto_serge.messages import Frame
+
+    begun = handshake()
+    assert begun.response is not None
+    begun.response.headers = type(begun.response.headers).of(
+        ("Sec-WebSocket-Extensions", "permessage-deflate")
+    )
+    recorder = CassetteStore(tmp_path).recorder("tape", redact=None)
+    first = recorder.open_conversation(begun)
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            writer = recorder.open_conversation(begun)
+            for sender in ("client", "server"):
+                writer.heard(sender, 1.0, [Frame(0xC1, b"", b"\xcaH\xcd\xc9\xc9\x07\x00")], 9)
+            writer.ended("client", 2.0)
+            writer.heard("client", 3.0, [Frame(0x81, b"", b"too late")], 9)
+            if number == 99:
+                drained(recorder)
+                before = tracemalloc.get_traced_memory()[0]
+        drained(recorder)
+        assert (tracemalloc.get_traced_memory()[0] - before) / 200 < 6_000
+    finally:
+        tracemalloc.stop()
+    first.ended("client", 4.0)
+    recorder.finish(replace=True)
+    found = loaded(CassetteStore(tmp_path))
+    assert [texts(each) for each in found[1:]] == [[("client", "hello"), ("server", "hello")]] * 300

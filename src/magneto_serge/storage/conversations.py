@@ -13,6 +13,7 @@ A message larger than ``memory_limit`` goes to a side file while it arrives.
 from __future__ import annotations
 
 import logging
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -44,6 +45,8 @@ log = logging.getLogger("magneto_serge")
 
 _BUFFERED = 64 * 1024  # bytes of messages that make a frame of the log
 _WRITTEN = 256 * 1024  # bytes of the log that are written at once
+_GATHERED = 1024 * 1024  # bytes of messages of all conversations that may wait for it
+_LAG = 0.1  # seconds for which they may; half of what a recording may lag behind
 _CROWD = 16  # frames of one read that are worth being taken together
 _MESSAGE = 100  # bytes assumed for a message without its payload
 
@@ -91,6 +94,8 @@ class Conversations:
         self._talks: dict[str, deque[Talk]] = {}
         self._stirred: dict[int, Talk] = {}  # those with messages that are not in the log
         self._opened = 0
+        self._buffered = 0  # bytes of messages, at most, that are not in the log
+        self._flushed = 0.0
 
     def open(self, talk: Talk) -> None:
         """Begin a conversation."""
@@ -109,6 +114,7 @@ class Conversations:
             return
         talk.hear(heard)
         talk.buffered += heard.size
+        self._buffered += heard.size
         self._stirred[talk.number] = talk
         if talk.buffered > _BUFFERED:
             self._log_messages(talk)
@@ -122,7 +128,9 @@ class Conversations:
             if type(message.data) is bytes and len(message.data) > self._limits.memory:
                 message = msgspec.structs.replace(message, data=self._filed(message.data))
             talk.keep((message,))
-            talk.buffered += _MESSAGE + (len(message.data) if type(message.data) is bytes else 0)
+            size = _MESSAGE + (len(message.data) if type(message.data) is bytes else 0)
+            talk.buffered += size
+            self._buffered += size
             self._stirred[talk.number] = talk
 
     def end(self, ended: tuple[Talk, WebSocketClose, float]) -> None:
@@ -143,8 +151,15 @@ class Conversations:
         redacted = self._redact(said).websocket
         return close if redacted is None else redacted.close
 
+    def flush_some(self) -> None:
+        """Flush if that has to be: the more messages of a conversation there are, the less each
+        costs. To be called while messages come, and :meth:`flush` when none do."""
+        if self._buffered > _GATHERED or time.monotonic() - self._flushed > _LAG:
+            self.flush()
+
     def flush(self) -> None:
         """Bring what was heard into the log; raises OSError."""
+        self._buffered, self._flushed = 0, time.monotonic()
         stirred, self._stirred = self._stirred, {}
         for talk in stirred.values():
             self._log_messages(talk)
@@ -254,7 +269,8 @@ class Talk:
 
     def hear(self, heard: Heard) -> None:
         """Take frames."""
-        self._heard.append(heard)
+        if not self.over:
+            self._heard.append(heard)
 
     def keep(self, messages: Iterable[WebSocketMessage]) -> None:
         """Take messages that are complete."""
@@ -330,6 +346,7 @@ class Talk:
         self.over = True
         for side in self._sides.values():
             side.discard()
+        self._sides = {}  # with what they have for inflating; an older one may be waited for
 
 
 class _Collected:

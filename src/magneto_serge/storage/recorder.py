@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("magneto_serge")
 
 LULL = 64  # interactions of a batch up to which the traffic leaves time for other things
+LULL_BYTES = 64 * 1024  # and their bytes: a read of a busy WebSocket is a single item
 GATHER = 0.05  # seconds between batches; a quarter of what the journal may lag behind
 EAGER = 25  # batches after silence that do not gather so long: most recordings are over by then
 GATHER_EAGERLY = 0.002  # seconds
@@ -327,15 +328,16 @@ class Recorder:
         ended, eager = False, EAGER
         while not ended:
             self._work.wait()
-            written, ended = self._write_queue()
+            lull, ended = self._write_queue()
             self._settle(ended)
             if not ended:
-                lull = written <= LULL
                 self._render(lull)
                 eager = eager - 1 if lull and eager else 0
                 self._hurry.wait(GATHER_EAGERLY if eager else GATHER)
                 if not self._work.is_set():  # silence
                     eager = EAGER
+                    if self._conversations is not None:
+                        self._scribe.perform(self._conversations.flush)
                     self._render(True)
         if self._ahead is not None:
             self._ahead.stop()
@@ -362,19 +364,21 @@ class Recorder:
             else:
                 self._ahead.pause()
 
-    def _write_queue(self) -> tuple[int, bool]:
-        """Write what is queued now; return its length, and whether that was the end."""
+    def _write_queue(self) -> tuple[bool, bool]:
+        """Write what is queued now; return whether that was little, and whether it was the end."""
         with self._lock:
             batch, self._queue = self._queue, []
             self._writing, self._queued, self._wake_above = self._queued, 0, -1
             self._work.clear()
             self._hurry.clear()
             ended = self._ended
+        lull = len(batch) <= LULL and self._writing <= LULL_BYTES
         self._scribe.write(batch)
         conversations = self._conversations
         if conversations is not None:
-            self._scribe.perform(conversations.finish if ended else conversations.flush)
-        return len(batch), ended
+            flush = conversations.flush if lull else conversations.flush_some
+            self._scribe.perform(conversations.finish if ended else flush)
+        return lull, ended
 
     def _settle(self, ended: bool) -> None:
         callbacks: list[Callable[[], None]] = []
