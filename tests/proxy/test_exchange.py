@@ -456,3 +456,25 @@ def test_bytes_beyond_an_answer_in_one_read() -> None:
     assert not origin.open
     client.send(ask())
     assert stage.dials == 1
+
+
+@pytest.mark.parametrize("size", [32_767, 32_768, 200_000])
+@pytest.mark.parametrize("framed", ["length", "chunks"])
+@pytest.mark.parametrize("cut", [0, 1000])
+def test_large_pieces_pass_as_small_ones(size: int, framed: str, cut: int) -> None:
+    """However large a read is, and whether it holds the head, its bytes pass in order."""
+    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    whole = (
+        answer(body)
+        if framed == "length"
+        else b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body)
+    )
+    stage = Stage()
+    client = stage.client()
+    client.send(ask())
+    origin = stage.answer_dial()
+    for piece in filter(None, (whole[:cut], whole[cut:])):
+        origin.send(piece)
+    arrived = client.take()
+    assert read_answers(arrived, ["GET"])[0].body == body
+    assert stage.stats["bytes_out"] == len(arrived)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from magneto_serge.messages import FailureKind
 from magneto_serge.proxy import answers
 from magneto_serge.proxy.distortion import DistortedTransport
-from magneto_serge.proxy.exchange import Exchange
+from magneto_serge.proxy.exchange import JOIN_BELOW, Exchange
 from magneto_serge.proxy.faulty import Pause
 from magneto_serge.proxy.gate import Gate
 from magneto_serge.proxy.playing import Playing
@@ -67,7 +67,16 @@ class Answering(asyncio.Protocol):
         if not pieces:
             return
         self.ticks = 0
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(pieces) > 1:
+            size = sum(map(len, pieces))
+            if size >= JOIN_BELOW:
+                self.server.stats.bytes_out += size
+                if not self.transport.is_closing():
+                    self.transport.writelines(pieces)
+                return
+            data = b"".join(pieces)
+        else:
+            data = pieces[0]
         self.server.stats.bytes_out += len(data)
         if not self.transport.is_closing():
             self.transport.write(data)

@@ -54,6 +54,9 @@ _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 _REPEAT_LIMIT = 65_536  # bytes of a request body kept for repeating the request
 _PENDING_LIMIT = 65_536  # bytes of a request body kept while there is no connection yet
 _FILE_PIECE = 262_144  # bytes read from a spooled body at a time
+# Bytes in several pieces: from here on the copy that one write needs costs more than it saves, of
+# 100 KB 4 µs (of about 95 in all), of 250 KB 10.
+JOIN_BELOW = 32_768
 _CHUNKED = Framing.CHUNKED
 _LENGTH = Framing.LENGTH
 _WEBSOCKET = ("ws", "wss")
@@ -331,7 +334,7 @@ class Exchange:
         else:
             start = section.relayed[1]
         self._detach(reusable=head.keep_alive)
-        client.write([start + content])
+        client.write([start + content] if len(content) < JOIN_BELOW else [start, content])
         client.exchange_over(request_ended=True)
 
     def _interim(self, event: InformationalReceived, out: list[bytes]) -> None:
