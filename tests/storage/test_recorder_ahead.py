@@ -141,6 +141,12 @@ def test_after_silence_nothing_gathers_for_long(
         assert written.acquire(timeout=10)
 
 
+def test_batches_leave_time_to_be_written() -> None:
+    """What is promised (200 ms from an exchange's end to the journal) is mostly not for waiting."""
+    assert 4 * recorder_module.GATHER <= 0.2
+    assert recorder_module.GATHER_EAGERLY < recorder_module.GATHER
+
+
 def test_a_crowd_gathers(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a batch was large the next one is waited for, up to a limit in bytes."""
     waited: list[float] = []
