@@ -227,7 +227,7 @@ def line(each: Row) -> str:
     target = (
         "" if each.holds is None else f", target {each.target:g}: {_report.verdict(each.holds)}"
     )
-    return f"{what}: {each.median:,.4g} {each.unit}{ratio}{target}"
+    return f"{what}: {_report.number(each.median)} {each.unit}{ratio}{target}"
 
 
 def command(arguments: Sequence[str] | None = None) -> None:

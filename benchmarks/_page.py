@@ -156,6 +156,11 @@ _AXES = {
     "first replay": "bytes as JSON",
     "full replay": "bytes as JSON",
     "memory": "bytes as JSON",
+    "message_sizes": "bytes of a message",
+    "message_throughput": "messages of a batch",
+    "concurrent": "connections",
+    "recording_cost": "exchanges recorded before",
+    "lookup": "recordings in the cassette",
 }
 _UNITS = {"": 1.0, "KB": 1e3, "MB": 1e6}
 
@@ -193,7 +198,7 @@ def _cells(each: Row) -> list[str]:
     return [
         each.name,
         each.parameter,
-        f"{each.median:,.4g}",
+        _report.number(each.median),
         "" if each.spread is None else f"{each.spread:,.2g}",
         each.unit,
         each.reference or "",
@@ -223,7 +228,7 @@ def _met(found: Document) -> str:
 def _judged(each: Row) -> list[str]:
     """Return a row with a target as the cells of their table."""
     what = " ".join(filter(None, (each.name, each.parameter)))
-    value = f"{each.median:,.4g} {each.unit}"
+    value = f"{_report.number(each.median or 0)} {each.unit}"
     if each.ratio is not None:
         value = f"{each.ratio:.2f} of {each.reference}"
     return [

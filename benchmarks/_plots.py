@@ -60,10 +60,14 @@ def draw(path: Path, title: str, panels: Sequence[Panel]) -> None:
 
 
 def svg(title: str, panels: Sequence[Panel]) -> str:
-    """Return ``panels`` beside each other as an SVG document; the legend is of the first."""
+    """Return ``panels`` beside each other as an SVG document; the legend is of the first.
+
+    That of a single panel stands beside it, where it hides no line.
+    """
     pyplot = _pyplot()
+    size = (4 * len(panels), 3.4) if len(panels) > 1 else (8, 3.4)
     figure, axes = pyplot.subplots(
-        1, len(panels), figsize=(4 * len(panels), 3.4), squeeze=False, layout="constrained"
+        1, len(panels), figsize=size, squeeze=False, layout="constrained"
     )
     figure.suptitle(title)
     for panel, axis in zip(panels, axes[0], strict=True):
@@ -72,7 +76,7 @@ def svg(title: str, panels: Sequence[Panel]) -> str:
                 *zip(*line.points, strict=True),
                 label=line.name,
                 color=COLOURS[number % len(COLOURS)],
-                marker=MARKERS[number % len(MARKERS)],
+                marker=MARKERS[(number + number // len(COLOURS)) % len(MARKERS)],
                 markersize=4,
                 linewidth=1.2,
             )
@@ -82,7 +86,10 @@ def svg(title: str, panels: Sequence[Panel]) -> str:
         axis.set_xscale("log" if panel.log_x else "linear")
         axis.set_yscale("log" if panel.log_y else "linear")
         axis.grid(visible=True, which="major", linewidth=0.3)
-    axes[0][0].legend(fontsize=8)
+    if len(panels) > 1:
+        axes[0][0].legend(fontsize=8)
+    else:
+        figure.legend(fontsize=8, loc="outside right upper")
     return _document(figure)
 
 

@@ -65,6 +65,11 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(heads), line(rule), *map(line, rows)])
 
 
+def number(value: float) -> str:
+    """Return a figure with as many digits as it is worth reading."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
+
+
 def verdict(holds: bool | None) -> str:
     """Return the word for a target that holds, is missed, or does not exist."""
     return {True: "yes", False: "NO", None: ""}[holds]
