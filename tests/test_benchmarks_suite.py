@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,9 +15,20 @@ from click.testing import CliRunner
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as suite
-from benchmarks import _compare, _e2e_http, _in_process, _micro, _page, _result, _scale, _suites
+from benchmarks import (
+    _compare,
+    _e2e_http,
+    _in_process,
+    _micro,
+    _page,
+    _report,
+    _result,
+    _scale,
+    _suites,
+)
 from benchmarks._programs import BenchmarkError
 from benchmarks._result import Document, Row, row
+from benchmarks._watch import Patience
 
 
 def found(*rows: Row, quick: bool = True) -> Document:
@@ -232,3 +245,124 @@ def test_a_loaded_interaction_takes_so_much_memory(tmp_path: Path, format: str, 
     """An interaction with a body of some hundred bytes takes a few KB, in every format."""
     path = _micro.cassette(tmp_path, format, 100)
     assert 0 < _in_process.loaded(path) / 100 < most
+
+
+def test_the_report_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --open in the browser, when it has been written; without, it is only written."""
+    pytest.importorskip("matplotlib")
+    opened: list[str] = []
+    monkeypatch.setattr(suite.click, "launch", opened.append)
+    results, page = tmp_path / "r.json", tmp_path / "r.html"
+    _result.write(results, found(*ROWS))
+    files = ["--html", str(page), "--markdown", str(tmp_path / "R.md")]
+    assert CliRunner().invoke(suite.main, ["report", str(results), *files]).exit_code == 0
+    assert opened == []
+    assert CliRunner().invoke(suite.main, ["report", str(results), "--open", *files]).exit_code == 0
+    assert opened == [str(page)]
+    assert page.is_file()
+
+
+def test_what_has_a_target_stands_before_everything_else() -> None:
+    """With what was found, what it has to be, and whether it is; disturbed rows are not judged."""
+    judged = row(
+        "s", "g", "ours", "x", [9], reference="theirs", ratio=0.4, target=0.5, better="more"
+    )
+    disturbed = row("s", "g", "other", "ms", [2_000], target=3, judged=False)
+    text = _page.markdown(found(judged, disturbed, timed(1)))
+    targets = text[text.index("## Targets") : text.index("## s\n")]
+    assert "0 hold, 1 do not, 1 were not judged." in targets
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in targets.splitlines()]
+    assert ["s, g: ours", "0.40 of theirs", ">= 0.5", "NO"] in lines
+    assert ["s, g: other", "2,000 ms", "<= 3", "not judged"] in lines
+    assert not any("s, g: n" in line for line in lines)
+
+
+def test_progress_says_how_much_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From what the steps before took; of the first nothing is known yet."""
+    now = iter((0.0, 0.0, 10.0, 200.0))
+    monkeypatch.setattr(_report.time, "monotonic", lambda: next(now))
+    progress = _report.Progress(3)
+    for name in "abc":
+        progress.step(name)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1 of 3] a",
+        "[2 of 3, about 20 s left] b",
+        "[3 of 3, about 1.7 min left] c",
+    ]
+
+
+def test_a_run_says_which_suite_begins_and_what_is_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where the suites before took twice as long as expected, so will the others."""
+    suites = [replace(_suites.SUITES["e2e"], takes=(seconds, 0.0)) for seconds in (10.0, 20.0)]
+    suite._tell(0, suites, _scale.QUICK, 0.0)
+    suite._tell(1, suites, _scale.QUICK, 20.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "== e2e, suite 1 of 2, about 30 s left in all",
+        "== e2e, suite 2 of 2, about 40 s left in all",
+    ]
+
+
+def test_the_soak_is_as_long_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as many exchanges are recorded; everything else is as it was."""
+    scales = []
+
+    def measure(scale: _scale.Scale, _: object) -> Iterator[Row]:
+        scales.append(scale)
+        return iter([timed(1)])
+
+    monkeypatch.setitem(_suites.SUITES, "e2e", replace(_suites.SUITES["e2e"], measure=measure))
+    options = ["run", "e2e", "--quick", "-o", str(tmp_path / "r.json")]
+    done = CliRunner().invoke(suite.main, [*options, "--soak", "600", "--exchanges", "1000000"])
+    assert done.exit_code == 0, done.output
+    assert scales == [replace(_scale.QUICK, soak=600, exchanges=1_000_000)]
+
+
+def test_a_fault_of_one_suite_is_a_row_of_it(tmp_path: Path) -> None:
+    """The suites after it are run all the same."""
+
+    def measure(scale: _scale.Scale, _: object) -> Iterator[Row]:
+        yield timed(1)
+        raise KeyError("unforeseen")
+
+    broken = replace(_suites.SUITES["e2e"], measure=measure)
+    first, last = broken.rows(_scale.QUICK, Patience(0))
+    assert first.values == (1,)
+    assert last.note == "KeyError('unforeseen')"
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "parameter", "beside", "target"),
+    [
+        ("http_throughput", "magneto passthrough --reverse", "same", "HAProxy", 0.7),
+        ("http_throughput", "magneto passthrough", "same", "HAProxy", 0.7),
+        ("http_throughput", "magneto record --reverse", "same", "HAProxy", 0.5),
+        ("http_throughput", "magneto replay --reverse", "same", "nginx answering", 0.5),
+        ("tls_throughput", "magneto record --reverse-tls", "kept", "nginx TLS forwarding", 0.4),
+        ("tls_throughput", "magneto replay --reverse-tls", "kept", "nginx TLS answering", 0.5),
+        ("tls_tunnels", "magneto record CONNECT", "kept", "nginx TLS to TLS", 0.4),
+        ("tls_tunnels", "magneto replay CONNECT", "kept", "nginx TLS answering", 0.5),
+        (
+            *("tls_handshakes", "magneto replay --reverse-tls", "cached host"),
+            *("nginx TLS answering", 0.6),
+        ),
+        ("body_sizes", "magneto passthrough --reverse", "102400", "HAProxy", 0.7),
+        ("body_sizes", "magneto passthrough --reverse", "10485760", "HAProxy", 0.7),
+        ("body_sizes", "magneto record msgpack --reverse", "102400", "HAProxy", 0.7),
+        ("body_sizes", "magneto record msgpack --reverse", "10485760", "HAProxy", 0.7),
+    ],
+)
+def test_a_full_run_judges_what_it_has_to(
+    group: str, name: str, parameter: str, beside: str, target: float
+) -> None:
+    """Each rate beside its reference, with the part of it that is the least."""
+    (case,) = [
+        each
+        for each in _e2e_http.cases(_scale.FULL)
+        if (each.group, each.measurement.row.name, each.parameter) == (group, name, parameter)
+    ]
+    assert case.measurement.row.beside == beside
+    assert case.target == target

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -78,6 +80,28 @@ def test_a_run_writes_its_results(tmp_path: Path) -> None:
     assert {each["suite"] for each in document["rows"]} == {"cassettes"}
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert text.read_text(encoding="utf-8").startswith("# Magnéto-Serge: benchmarks\n")
+
+
+def test_a_flame_graph_is_drawn(tmp_path: Path) -> None:
+    """Of a suite with all the processes that it starts, in one SVG file."""
+    beside = str(Path(sys.executable).parent)
+    if shutil.which("py-spy", path=f"{beside}:{os.environ['PATH']}") is None:
+        pytest.skip("py-spy is not installed")
+    graph = tmp_path / "graph.svg"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "profile", "cassettes", "-o", str(graph)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    if "Permission denied" in done.stderr:
+        pytest.skip("this system does not let a process look at another one")
+    assert done.returncode == 0, done.stderr
+    drawn = graph.read_text(encoding="utf-8")
+    assert "<svg" in drawn
+    assert "cassette_sizes.py" in drawn
 
 
 @pytest.mark.needs("wrk", "nginx", "haproxy", "openssl")
