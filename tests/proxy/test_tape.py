@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from magneto_serge.messages import FileBody, body_size
+from magneto_serge.messages import FileBody, Interaction, Request, body_size
 from magneto_serge.proxy import tape
 from magneto_serge.replay.modes import Mode
+from magneto_serge.wire.events import Framing, InformationalReceived, ResponseReceived, Section
 
 from .mock_transport import MockTransport
+from .sink import FakeSink
 from .stage import Stage
 from .traffic import URL, answer, ask, chunked, read_answers
+
+FIELDS = ((b"Server", b"x"), (b"Content-Length", b"1"))
 
 
 class Clock:
@@ -440,3 +444,41 @@ def test_waiting_for_the_disk_is_nobody_s_timeout() -> None:
     stage.loop.run()
     origin.send(b"world")
     assert read_answers(client.take(), ["GET"])[0].body == b"helloworld"
+
+
+@pytest.mark.parametrize("size", [1, 64, 65])
+@pytest.mark.parametrize("trailers", [(), ((b"Sum", b"1"),)])
+@pytest.mark.parametrize("uploaded", [b"", b"asking"])
+@pytest.mark.parametrize("remembered", [False, True])
+def test_a_response_in_one_read_is_kept_as_in_several_steps(
+    clock: Clock,
+    size: int,
+    trailers: tuple[tuple[bytes, bytes], ...],
+    uploaded: bytes,
+    remembered: bool,
+) -> None:
+    """The short way, which most exchanges take, keeps what the long one keeps."""
+    section = Section(FIELDS) if remembered else None
+    head = ResponseReceived(200, b"OK", "HTTP/1.1", FIELDS, Framing.LENGTH, section=section)
+    interim = InformationalReceived(103, b"Early Hints", "HTTP/1.1", ())
+    request = Request("POST", "http", "origin.test", 80, "/")
+    kept: list[Interaction] = []
+    for whole in (True, False):
+        sink = FakeSink()
+        one = tape.Tape(sink, 64)
+        if uploaded:
+            one.request_data(uploaded)
+        clock.ms += 3
+        one.interim(interim)
+        if whole:
+            one.answered_whole(request, trailers, head, b"x" * size, "192.0.2.7:80")
+        else:
+            one.response_started(head)
+            one.response_data(b"x" * size)
+            one.finish(request, trailers, head, (), None, "192.0.2.7:80")
+        kept += sink.interactions
+    assert kept[0] == kept[1]
+    assert kept[0].first_byte_ms == kept[0].total_ms == pytest.approx(3)
+    response = kept[0].response
+    assert response is not None
+    assert body_size(response.body) == size

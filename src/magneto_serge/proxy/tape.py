@@ -152,6 +152,45 @@ class Tape:
         joined = [(one[0] + other[0], other[1]) for one, other in pairs]
         chunks[:] = joined + chunks[2 * len(joined) :]
 
+    def answered_whole(
+        self,
+        request: Request,
+        request_trailers: tuple[FieldLine, ...],
+        response: ResponseReceived,
+        content: bytes,
+        peer: str,
+    ) -> None:
+        """Hand over an exchange whose response came in one read, as most do; it has ended well.
+
+        Where nothing else is to be kept this is what the steps would do one by one, for half.
+        """
+        if self._request_tee is not None or request_trailers or len(content) > self._limit:
+            self.response_started(response)
+            self.response_data(content)
+            self.finish(request, request_trailers, response, (), None, peer)
+            return
+        section = response.section
+        total_ms = (perf_counter() - self._clock) * 1000
+        self.sink.record(
+            Interaction(
+                request,
+                Response(
+                    response.status,
+                    response.reason.decode("latin-1"),
+                    Headers(response.fields) if section is None else section.headers,
+                    content,
+                    response.version,
+                ),
+                None,
+                self._informational,
+                self._started,
+                total_ms,
+                total_ms,
+                (),
+                peer,
+            )
+        )
+
     def finish(
         self,
         request: Request,
