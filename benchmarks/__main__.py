@@ -50,13 +50,19 @@ def list_() -> None:
     "--soak",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    help="How long e2e keeps up its load for the slope of memory [20; quick: 4].",
+    help="How long e2e keeps up its load for the slope of memory [15; quick: 4].",
 )
 @click.option(
     "--exchanges",
     type=click.IntRange(min=100),
     metavar="COUNT",
     help="How many e2e records, for memory and what each costs [200000; quick: 5000].",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    metavar="COUNT",
+    help="How often each rate is measured, for the median [2; quick: 1].",
 )
 @click.option("--patience", default=0.0, metavar="SECONDS", help="Wait for quiet moments so long.")
 @click.option(
@@ -72,6 +78,7 @@ def run(
     quick: bool,
     soak: float | None,
     exchanges: int | None,
+    rounds: int | None,
     patience: float,
     output: Path,
 ) -> None:
@@ -80,7 +87,12 @@ def run(
     Takes two minutes with --quick, else about ten; how far it is, is said on standard error.
     """
     scale = QUICK if quick else FULL
-    scale = replace(scale, soak=soak or scale.soak, exchanges=exchanges or scale.exchanges)
+    scale = replace(
+        scale,
+        soak=soak or scale.soak,
+        exchanges=exchanges or scale.exchanges,
+        rounds=rounds or scale.rounds,
+    )
     chosen = [SUITES[name] for name in dict.fromkeys(suites or SUITES)]
     began = time.monotonic()
     rows: list[Row] = []

@@ -168,8 +168,7 @@ def _servers(scale: Scale, patience: Patience) -> Iterator[_result.Row]:
                 of_group.append(Row(name, starts[group], warm_up=_WARM_UP))
         measured += [(group, Measurement(each, shape)) for each in of_group]
     every = [each for _, each in measured]
-    rounds = min(2, scale.rounds)
-    throughput.measure_all(every, seconds=scale.peers, rounds=rounds, patience=patience)
+    throughput.measure_all(every, seconds=scale.peers, rounds=1, patience=patience)
     for group, each in measured:
         others = [other for at, other in measured if at == group]
         yield _beside_ours(group, each, others)

@@ -44,6 +44,7 @@ LEAF = 1.0  # ms for the certificate of a new host
 STARTED = 100.0  # ms from process start to the first accepted connection
 IN_PROCESS = 3.0  # ms to start and to stop a MagnetoProxy
 IDLE, BUSY = 40.0, 50.0  # MiB resident
+_EVENTS = 50  # of each stream
 MANY = 1_000  # connections that are open at once
 
 
@@ -208,7 +209,7 @@ def starting(scale: Scale, patience: Patience) -> Iterator[Row]:
 
 def sharing(scale: Scale, _: Patience) -> Iterator[Row]:
     """Measure what a second worker adds, in processor time."""
-    for each in workers.run(scale.rounds, scale.turns):
+    for each in workers.run(1, scale.turns):
         better: Better = "less" if each.target is None else "more"
         yield row(
             SUITE, "workers", each.name, each.unit, [each.value], better=better, target=each.target
@@ -217,7 +218,7 @@ def sharing(scale: Scale, _: Patience) -> Iterator[Row]:
 
 def streaming(scale: Scale, patience: Patience) -> Iterator[Row]:
     """Measure what is added to a first byte, and how punctual a replay is."""
-    for each in streams.run(20 * scale.repeats, scale.repeats + 1, patience):
+    for each in streams.run(_EVENTS, scale.repeats + 1, patience):
         for name, value in (("first byte", each.first), ("p50", each.piece), ("p99", each.late)):
             if value:
                 yield row(SUITE, "streams", each.name, "ms", [value], parameter=name)

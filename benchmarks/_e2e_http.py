@@ -37,6 +37,12 @@ class Case:
     parameter: str
     target: float | None
 
+    @property
+    def once(self) -> bool:
+        """Whether one round is enough for it."""
+        size = self.measurement.shape.size
+        return self.group in _ONCE or (size is not None and size < _LARGE)
+
 
 def _case(
     group: str, found: _rows.Row, shape: Shape, parameter: object, target: float | None = None
@@ -72,7 +78,7 @@ def cases(scale: Scale) -> list[Case]:
     for size in scale.bodies:
         for name in _CARRYING:
             each = replace(plain[name], beside="HAProxy" if name != "HAProxy" else "")
-            target = BODIES if size >= 100_000 else None
+            target = BODIES if size >= _LARGE else None
             found.append(_case("body_sizes", each, Shape(size=size), size, target))
     for connections in scale.connections:
         for name in ("HAProxy", "nginx answering", *_REVERSE):
@@ -93,9 +99,9 @@ _LEFT_OUT = {"nginx forwarding", *(f"magneto record {each} --reverse" for each i
 _FORMS = (" --reverse", "")
 _CARRYING = ("HAProxy", "magneto passthrough --reverse", "magneto record msgpack --reverse")
 _REVERSE = tuple(f"magneto {mode} --reverse" for mode in ("passthrough", "record", "replay"))
-# What has a target is measured in several rounds, what is there for its curve in one.
-_JUDGED = ("http_throughput", "tls_throughput", "tls_tunnels", "tls_handshakes", "body_sizes")
-_DRAWN = ("connection_per_request", "connections", "second_opinion")
+_LARGE = 100_000  # bytes of a body whose rate has a target
+# What is there for a curve, or to confirm, is measured once.
+_ONCE = ("connection_per_request", "connections", "second_opinion")
 _HANDSHAKING = (
     ("nginx TLS answering", None),
     ("magneto replay --reverse-tls", HANDSHAKES),
@@ -112,8 +118,8 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
     if _programs.find(H2LOAD) is None:
         yield _result.missing(SUITE, "second_opinion", H2LOAD, "h2load not found (nghttp2-client)")
         chosen = [case for case in chosen if case.group != "second_opinion"]
-    for groups, rounds in ((_JUDGED, scale.rounds), (_DRAWN, 1)):
-        measurements = [case.measurement for case in chosen if case.group in groups]
+    for once, rounds in ((False, scale.rounds), (True, 1)):
+        measurements = [case.measurement for case in chosen if case.once == once]
         throughput.measure_all(
             measurements, seconds=scale.seconds, rounds=rounds, patience=patience
         )

@@ -21,7 +21,7 @@ from benchmarks._programs import BenchmarkError
 from benchmarks._result import Row, row
 from benchmarks._scale import Scale
 from benchmarks._traffic import NGINX_ANSWER
-from benchmarks._watch import Patience
+from benchmarks._watch import TOLERATED, Patience, Watch
 from magneto_serge import Cassette
 
 ADDED = {"p50": 60.0, "p99": 300.0}  # µs that forwarding may add
@@ -36,6 +36,7 @@ def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
         yield _result.missing("http_proxy", "latency", "latency", error)
         return
     seen: dict[str, list[dict[str, float]]] = {}
+    foreign = []
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name, _on_the_loads_core():
         folder = Path(name)
         with _programs.nginx("origin", NGINX_ANSWER, folder, load=True) as origin:
@@ -43,14 +44,18 @@ def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
             reverse = ["--reverse", f"http://127.0.0.1:{origin.port}"]
             for number in range(scale.rounds):
                 patience.wait_for_quiet()
-                took = _kept.latencies(origin.port, asked, scale.asked)
+                with Watch(origin) as watch:
+                    took = _kept.latencies(origin.port, asked, scale.asked)
+                foreign.append(watch.foreign)
                 seen.setdefault("direct", []).append(_percentiles(took))
                 for title, mode in _OVERHEADS:
                     arguments = [*mode, *([f"{number}"] if mode == ["record"] else []), *reverse]
                     program = _programs.magneto(f"{mode[0]}-{number}", arguments, folder)
-                    with program:
+                    with program, Watch(program, origin) as watch:
                         took = _kept.latencies(program.port, asked, scale.asked)
+                    foreign.append(watch.foreign)
                     seen.setdefault(title, []).append(_percentiles(took))
+    quiet = max(foreign) <= TOLERATED
     for title, rounds in seen.items():
         for at in ("p50", "p90", "p99", "p99.9"):
             values = [each[at] for each in rounds]
@@ -58,7 +63,17 @@ def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
             if title != "direct":
                 values = [v - d[at] for v, d in zip(values, seen["direct"], strict=True)]
                 target = ADDED.get(at) if title == "proxy_overhead" else None
-            yield row("http_proxy", "latency", title, "µs", values, parameter=at, target=target)
+            yield row(
+                "http_proxy",
+                "latency",
+                title,
+                "µs",
+                values,
+                parameter=at,
+                target=target,
+                judged=quiet,
+                note="" if quiet else "other work disturbed this",
+            )
 
 
 _OVERHEADS = (("proxy_overhead", ["passthrough"]), ("recording_overhead", ["record"]))

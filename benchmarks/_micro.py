@@ -26,6 +26,7 @@ from benchmarks._scale import Scale
 if TYPE_CHECKING:
     from magneto_serge import Interaction
 
+_SLOWLY = ("--processes", "1", "--loops", "1", "--values", "3", "--warmups", "0")
 Timed = Callable[[int], float]  # from how many times to the seconds that those took
 
 
@@ -33,7 +34,8 @@ class Bench:
     """One thing to time. ``prepare`` is called with the folder, in the process that times it.
 
     What it returns is called with a number of repetitions, and returns seconds. ``inner`` is how
-    many operations each repetition has, where more than one.
+    many operations each repetition has, where more than one. What is ``slow`` takes long enough to
+    be timed by a few single repetitions.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class Bench:
         *,
         parameter: int | str = "",
         inner: int = 1,
+        slow: bool = False,
     ) -> None:
         self.group = group
         self.name = name
         self.parameter = str(parameter)
         self.inner = inner
+        self.slow = slow
         self._prepare = prepare
         self._timed: Timed | None = None
 
@@ -128,20 +132,36 @@ def run(suite: str, scale: Scale, *, only: str = "") -> Iterator[_result.Row]:
     """
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
-        output = folder / "pyperf.json"
-        command = [sys.executable, "-m", "benchmarks._micro", name, suite, only]
-        command += ["quick" if scale.quick else "full", "--quiet", "--output", str(output)]
         environ = _programs.magneto_environment(folder)
         environ["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
-        command += ["--inherit-environ", ",".join(environ), *scale.pace]
+        measured: dict[str, Any] = {}
         with _programs.origin(folder) as origin:
             (folder / "origin").write_text(str(origin.port), encoding="ascii")
-            done = subprocess.run(
-                command, env=environ, capture_output=True, text=True, check=False, cwd=name
-            )
-        if done.returncode != 0:
-            raise BenchmarkError(f"pyperf: {done.stderr.strip()[-2000:]}")
-        measured = {each.get_name(): each for each in pyperf.BenchmarkSuite.load(str(output))}
+            for which in ("fast", "slow"):
+                pace = "quick" if scale.quick else "full"
+                if not _chosen(suite, only, pace, which):
+                    continue
+                output = folder / f"{which}.json"
+                command = [
+                    sys.executable,
+                    "-m",
+                    "benchmarks._micro",
+                    name,
+                    suite,
+                    only,
+                    pace,
+                    which,
+                ]
+                command += ["--quiet", "--output", str(output)]
+                command += ["--inherit-environ", ",".join(environ)]
+                command += scale.pace if which == "fast" else _SLOWLY
+                done = subprocess.run(
+                    command, env=environ, capture_output=True, text=True, check=False, cwd=name
+                )
+                if done.returncode != 0:
+                    raise BenchmarkError(f"pyperf: {done.stderr.strip()[-2000:]}")
+                suite_of = pyperf.BenchmarkSuite.load(str(output))
+                measured |= {each.get_name(): each for each in suite_of}
     for bench in benches(suite, quick=scale.quick):
         if bench.title in measured:
             values = [value * 1e6 for value in measured[bench.title].get_values()]
@@ -152,16 +172,23 @@ def run(suite: str, scale: Scale, *, only: str = "") -> Iterator[_result.Row]:
 
 def main(arguments: list[str]) -> None:
     """Time everything: called by ``run``, and by pyperf in each of its workers."""
-    folder, suite, only, pace, *options = arguments
-    again = ("-m", "benchmarks._micro", folder, suite, only, pace)
+    folder, suite, only, pace, which, *options = arguments
+    again = ("-m", "benchmarks._micro", folder, suite, only, pace, which)
     sys.argv[1:] = options
     runner = pyperf.Runner(program_args=again)
     runner.parse_args()
-    for bench in benches(suite, quick=pace == "quick"):
-        if only in bench.title:
-            runner.bench_time_func(
-                bench.title, partial(bench, folder=Path(folder)), inner_loops=bench.inner
-            )
+    for bench in _chosen(suite, only, pace, which):
+        runner.bench_time_func(
+            bench.title, partial(bench, folder=Path(folder)), inner_loops=bench.inner
+        )
+
+
+def _chosen(suite: str, only: str, pace: str, which: str) -> list[Bench]:
+    return [
+        bench
+        for bench in benches(suite, quick=pace == "quick")
+        if only in bench.title and bench.slow == (which == "slow")
+    ]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from benchmarks._micro import Bench, Timed, between, cassette, repeated
 from magneto_serge import MagnetoProxy, Mode
 
 LOADED = (1, 10, 50, 100, 1_000, 10_000, 100_000)
+SLOW = 10_000  # from here on loading JSON takes a second and more
 QUICKLY = 1_000  # the largest that is loaded in a quick run
 THREADS = (1, 4, 16)
 EACH = 20  # operations of each thread in one repetition
@@ -36,7 +37,13 @@ def benches(*, quick: bool) -> list[Bench]:
         Bench("recording_lifecycle", "stop_recording", _stop_recording),
         *(Bench("mode_switching", mode, partial(_switching, mode)) for mode in _SWITCHED),
         *(
-            Bench("cassette_operations", name, partial(_loading, format, count), parameter=count)
+            Bench(
+                "cassette_operations",
+                name,
+                partial(_loading, format, count),
+                parameter=count,
+                slow=count >= SLOW,
+            )
             for name, format in (("load_cassette", "json"), ("load_cassette msgpack", "msgpack"))
             for count in LOADED
             if count <= QUICKLY or not quick

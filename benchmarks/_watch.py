@@ -25,8 +25,8 @@ _STAT = Path("/proc/stat")
 class Watch:
     """Over a ``with``: how many cores ``program`` used, and how many others took, on average.
 
-    ``ours`` are the further programs of the measurement; a child that was started and awaited
-    within the ``with`` is ours as well.
+    ``ours`` are the further programs of the measurement; this process is ours as well, and so is a
+    child that was started and awaited within the ``with``.
     """
 
     used = 0.0
@@ -48,14 +48,11 @@ class Watch:
         self.foreign = max(0.0, (busy - used - own) / clock)
 
     def _now(self) -> tuple[float, float, float, float]:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
         own = sum(program.cpu_seconds() for program in self._ours)
-        return (
-            time.perf_counter(),
-            self._program.cpu_seconds(),
-            own + children.ru_utime + children.ru_stime,
-            busy_seconds(),
-        )
+        for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF):
+            usage = resource.getrusage(who)
+            own += usage.ru_utime + usage.ru_stime
+        return (time.perf_counter(), self._program.cpu_seconds(), own, busy_seconds())
 
 
 class Patience:
