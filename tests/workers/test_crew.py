@@ -114,7 +114,9 @@ def test_what_keeps_a_worker_from_starting_is_raised(crew: Crew) -> None:
         crew.start(3, work)
 
 
-def test_a_worker_that_ends_before_it_has_started(crew: Crew) -> None:
+def test_a_worker_that_ends_before_it_has_started(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is told that it has not, and nobody waits for it."""
 
     def work(number: int, ends: Ends) -> NoReturn:
@@ -122,6 +124,7 @@ def test_a_worker_that_ends_before_it_has_started(crew: Crew) -> None:
 
     with pytest.raises(ProxyError, match=r"Worker [12]"):
         crew.start(2, work)
+    assert not caplog.records  # whoever started them says so
 
 
 def test_a_worker_that_dies_is_the_end_of_all(
@@ -132,10 +135,12 @@ def test_a_worker_that_dies_is_the_end_of_all(
     def work(number: int, ends: Ends) -> NoReturn:
         if number == 0:
             ends.orders.send(Report(0, Stats(), []))
+            ends.orders.recv()
             os.kill(os.getpid(), signal.SIGKILL)
         obedient(number, ends)
 
     crew.start(2, work)
+    crew.tell("report")
     crew._watch.join(10)
     assert "Worker 1 (process" in str(crew.trouble)
     assert "was killed by SIGKILL" in caplog.text

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from magneto_serge.errors import ConfigError, ProxyError
+from magneto_serge.errors import ProxyError
 from magneto_serge.messages import Request
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.engine import Session, Stats
 from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.modes import Mode
 from magneto_serge.workers.crew import Ends, Order, Report
 from magneto_serge.workers.worker import Parent, Upwards, WorkerProcess, work
 
@@ -44,23 +45,6 @@ class PretendedServer:
         self.stats.requests += 1
 
 
-class PretendedSession:
-    """A session whose mode is checked."""
-
-    _mode = "replay"
-
-    @property
-    def mode(self) -> str:
-        """The mode."""
-        return self._mode
-
-    @mode.setter
-    def mode(self, mode: str) -> None:
-        if mode == "dance":
-            raise ConfigError("There is no mode 'dance'")
-        self._mode = mode
-
-
 class Pair:
     """A worker in this process, and what its parent holds."""
 
@@ -70,7 +54,7 @@ class Pair:
         self.heard: Connection[Any, Any]
         self.heard, self.messages = Pipe()
         self.server = PretendedServer()
-        self.session = PretendedSession()
+        self.session = Session(None, Mode.REPLAY)
         self.untold = [Miss("GET", "http://a/", "Nothing matches.", "Record it.")]
 
     def refused(self) -> list[Miss]:
@@ -80,9 +64,7 @@ class Pair:
 
     def run(self) -> int:
         """Run the worker to its end; return the status that it ends with."""
-        worker = WorkerProcess(
-            cast(Any, self.server), cast(Any, self.session), self.orders, self.refused
-        )
+        worker = WorkerProcess(cast(Any, self.server), self.session, self.orders, self.refused)
         with pytest.raises(Left) as ended:
             worker.run()
         return int(ended.value.args[0])
@@ -124,15 +106,7 @@ def test_the_life_of_a_worker(pair: Pair) -> None:
     assert [len(report.misses) for report in reports] == [1, 0, 0, 0]
     assert reports[-1].stats.requests == 4
     assert pair.server.calls == ["start", "stop"]
-    assert pair.session.mode == "strict"
-
-
-def test_an_order_that_cannot_be_carried_out(pair: Pair) -> None:
-    """Its report says why, and the worker goes on."""
-    pair.parent.send(Order(1, "mode", "dance"))
-    pair.parent.send(Order(2, "stop"))
-    assert pair.run() == 0
-    assert "dance" in str(pair.reports()[1].trouble)
+    assert pair.session.mode is Mode.STRICT
 
 
 def test_told_to_stop_twice(pair: Pair) -> None:
@@ -160,9 +134,7 @@ def test_a_fault_of_ours_is_logged(pair: Pair, caplog: pytest.LogCaptureFixture)
 
 def test_without_a_parent_it_ends(pair: Pair) -> None:
     """Where orders end, the parent has ended; so has whoever cannot report any more."""
-    worker = WorkerProcess(
-        cast(Any, pair.server), cast(Any, pair.session), pair.orders, pair.refused
-    )
+    worker = WorkerProcess(cast(Any, pair.server), pair.session, pair.orders, pair.refused)
     pair.parent.close()
     with pytest.raises(Left):
         worker._obey()
@@ -180,7 +152,7 @@ def test_what_is_logged_goes_up(pair: Pair) -> None:
         with pytest.raises(Left):
             work(
                 cast(Any, pair.server),
-                cast(Any, pair.session),
+                pair.session,
                 Ends(pair.orders, pair.messages),
                 parent,
                 pair.refused,

@@ -37,6 +37,7 @@ from magneto_serge.replay.misses import Miss
 log = logging.getLogger("magneto_serge.workers")
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BEGINNING = 60.0  # seconds from the fork to the first report
 PATIENCE = 5.0  # seconds for an answer; a worker whose hooks take longer is heard the next time
 
 
@@ -84,7 +85,12 @@ class Worker:
         self._lock = threading.Lock()
         self._given = 0
 
-    def receive(self, number: int, until: float) -> tuple[list[Miss], Report | None]:
+    def begin(self, until: float) -> tuple[list[Miss], Report | None]:
+        """Wait for its first report, which comes unasked."""
+        with self._lock:
+            return self._receive(0, until)
+
+    def _receive(self, number: int, until: float) -> tuple[list[Miss], Report | None]:
         """Wait for the report ``number``; return what was refused, and the report if it came."""
         misses: list[Miss] = []
         try:
@@ -106,7 +112,7 @@ class Worker:
                 self._orders.send(Order(self._given, what, mode))
             except OSError:
                 pass  # it has ended, perhaps not without having reported
-            return self.receive(self._given, until)
+            return self._receive(self._given, until)
 
     def forget_orders(self) -> None:
         """Close our end, in another worker's process: only the parent's counts."""
@@ -126,6 +132,7 @@ class Crew:
         self._answer = answer
         self._refused = refused
         self._workers: list[Worker] = []
+        self._begun = False
         self._stopping = False
         self._watch = threading.Thread(target=self._listen, name="magneto-crew", daemon=True)
 
@@ -138,13 +145,20 @@ class Crew:
         for number in range(count):
             self._fork(number, work)
         self._watch.start()
-        for worker in self._workers:
-            misses, report = worker.receive(0, time.monotonic() + 60)
-            if report is None or report.trouble is not None:
-                self.stop(0)
-                died = ProxyError(f"Worker {worker.number} has not started")
-                raise (report and report.trouble) or self.trouble or died
-            self._refused(misses)
+        try:
+            for worker in self._workers:
+                misses, report = worker.begin(time.monotonic() + BEGINNING)
+                self._refused(misses)
+                if report is None:
+                    raise self.trouble or ProxyError(f"Worker {worker.number} has not started")
+                if report.trouble is not None:
+                    raise report.trouble
+            self._begun = True
+            if self.trouble is not None:
+                raise self.trouble
+        except MagnetoError:
+            self.stop(0)
+            raise
 
     def _fork(self, number: int, work: Work) -> None:
         ours, orders = Pipe()
@@ -226,12 +240,14 @@ class Crew:
         worker.ended = True
         if self._stopping:
             return
-        self._stopping = True
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else "ended by itself"
         self.trouble = ProxyError(
             f"Worker {worker.number} (process {worker.process}) {how}. What it had counted is "
             "lost, and the others were stopped. Start anew; with one worker if that goes better"
         )
+        if not self._begun:
+            return  # it is heard of where its first report is waited for
+        self._stopping = True
         log.error("Worker %d (process %d) %s; stopping", worker.number, worker.process, how)
         for other in self._workers:
             if other is not worker:

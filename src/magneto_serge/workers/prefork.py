@@ -122,7 +122,7 @@ class PreforkProxy(MagnetoProxy):
         self._crew = None
         parent = Parent(ends.messages)
         self._ask = parent.ask
-        work(self._server, self._session, ends, parent, self._told)
+        work(self._server, self._session.replay, ends, parent, self._told)
 
     def stop(self) -> None:
         """End the workers, and tell what all of them together have found.

@@ -19,9 +19,10 @@ from typing import Any, NoReturn
 from magneto_serge.errors import MagnetoError
 from magneto_serge.messages import Request
 from magneto_serge.proxy.server import ProxyServer
+from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
+from magneto_serge.replay.modes import Mode
 from magneto_serge.runner import new_event_loop
-from magneto_serge.sessions import CassetteSession
 
 from .crew import Ends, Order, Report
 
@@ -69,7 +70,7 @@ class WorkerProcess:
     def __init__(
         self,
         server: ProxyServer,
-        session: CassetteSession,
+        session: Session,
         orders: Any,
         refused: Callable[[], list[Miss]],
     ) -> None:
@@ -117,13 +118,9 @@ class WorkerProcess:
                 self._stopping.set_result(None)
             self._last = order.number
             return
-        trouble = None
-        if order.what == "mode":
-            try:
-                self._session.mode = order.mode
-            except MagnetoError as error:
-                trouble = error
-        self._report(order.number, trouble)
+        if order.what == "mode":  # all that it needs was opened, and checked, by the parent
+            self._session.mode = Mode(order.mode)
+        self._report(order.number)
 
     def _report(self, number: int, trouble: MagnetoError | None = None) -> None:
         try:
@@ -134,7 +131,7 @@ class WorkerProcess:
 
 def work(
     server: ProxyServer,
-    session: CassetteSession,
+    session: Session,
     ends: Ends,
     parent: Parent,
     refused: Callable[[], list[Miss]],
