@@ -6,8 +6,8 @@ played from it; elsewhere from the counts, and the cursor is only where to begin
 of secrets are told to the others before the lock is given back, so that each process chooses from
 the same knowledge.
 
-Where there is nothing to choose there is no lock: a recording that is alone on its shelf, and may
-be repeated.
+Where there is nothing to choose there is no lock: a recording that is alone on its shelf, or the
+last that is left, and may be repeated.
 """
 
 from __future__ import annotations
@@ -75,6 +75,11 @@ class SharedShelf(Shelf):
         if self.guarded:
             return self._play_to_anybody(repeats)
         number = first.number
+        if repeats == "last" and self._more is None:
+            recordings = self.recordings
+            if plays.turns[number - 1] >= len(recordings):  # it never becomes less
+                plays.count(recordings[-1].number)
+                return recordings[-1]
         plays.lock(number)
         try:
             turn = plays.turns[number - 1]
