@@ -15,6 +15,7 @@ from magneto_serge.wire.websocket_messages import (
     Assembler,
     Compression,
     Deflater,
+    Mender,
     mask_frames,
     message_frames,
     whole,
@@ -102,6 +103,27 @@ def test_frames_that_are_messages() -> None:
         frame_head(0x88, 0),
     ):
         assert whole(FrameReader(masked=False, compressed=True).feed(plain + other)) is None
+
+
+@given(
+    st.lists(st.binary(max_size=300), min_size=1, max_size=8), st.integers(1, 700), st.booleans()
+)
+def test_frames_that_several_reads_were(payloads: list[bytes], step: int, masked: bool) -> None:
+    """They are whole again, with what they said; those above the limit stay in pieces."""
+    data = b"".join(message_frames("binary", each, (), None) for each in payloads)
+    data = mask_frames(data) if masked else data
+    reader, mender = FrameReader(masked=masked), Mender(200)
+    found: list[Frame] = []
+    for start in range(0, len(data), step):
+        if frames := reader.feed(data[start : start + step]):
+            found += mender.mend(frames)
+    for frame in found:
+        if not (frame.first and frame.last):
+            assert any(len(each) > 200 for each in payloads)
+    side = Direction("client" if masked else "server").assembler
+    assert [each.data for each in side.take(found, 0.0)] == payloads
+    if all(len(each) <= 200 for each in payloads):
+        assert whole(found) == (b"\x82" * len(payloads), payloads)
 
 
 def test_where_a_message_begins() -> None:

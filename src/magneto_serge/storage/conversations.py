@@ -32,7 +32,7 @@ from magneto_serge.messages import (
 )
 from magneto_serge.wire.websocket import CloseCode
 from magneto_serge.wire.websocket_handshake import extensions_of
-from magneto_serge.wire.websocket_messages import Assembler, whole
+from magneto_serge.wire.websocket_messages import Assembler, Mender, whole
 
 from .body_writer import BodySink, Enqueue
 from .conversation_columns import Columns
@@ -47,7 +47,7 @@ _BUFFERED = 64 * 1024  # bytes of messages that make a frame of the log
 _WRITTEN = 256 * 1024  # bytes of the log that are written at once
 _GATHERED = 1024 * 1024  # bytes of messages of all conversations that may wait for it
 _LAG = 0.1  # seconds for which they may; half of what a recording may lag behind
-_CROWD = 16  # frames of one read that are worth being taken together
+_MENDED = 256 * 1024  # bytes of a frame up to which it waits until it is whole
 _MESSAGE = 100  # bytes assumed for a message without its payload
 
 
@@ -266,11 +266,20 @@ class Talk:
             sender: Assembler(sender, compression, collector, limit=limits.message)
             for sender in ("client", "server")
         }
+        limit = min(limits.memory, _MENDED)
+        self._menders = {sender: Mender(limit) for sender in self._sides}
 
     def hear(self, heard: Heard) -> None:
-        """Take frames."""
-        if not self.over:
-            self._heard.append(heard)
+        """Take the frames of a read, which may begin inside of one, and end inside of one."""
+        if self.over:
+            return
+        frames = heard.frames
+        if not (frames[0].first and frames[-1].last):
+            frames = self._menders[heard.sender].mend(frames)
+            if not frames:
+                return
+            heard = heard._replace(frames=frames)
+        self._heard.append(heard)
 
     def keep(self, messages: Iterable[WebSocketMessage]) -> None:
         """Take messages that are complete."""
@@ -288,7 +297,7 @@ class Talk:
         heard, self._heard = self._heard, []
         if heard and not self._whole(heard):
             for each in heard:
-                self._one_read(each)
+                self._take(each)
 
     def _whole(self, heard: list[Heard]) -> bool:
         if not all(side.begins for side in self._sides.values()):
@@ -301,21 +310,10 @@ class Talk:
             self.last_ms = heard[-1].at_ms
         return found is not None
 
-    def _one_read(self, heard: Heard) -> None:
-        """A read may begin inside of a frame, and end inside of one."""
-        frames = heard.frames
-        start, end = int(not frames[0].first), len(frames) - int(not frames[-1].last)
-        if end - start < _CROWD:
-            start = end
-        self._take(heard, frames[:start])
-        if start < end and not self._whole([heard._replace(frames=frames[start:end])]):
-            self._take(heard, frames[start:end])
-        self._take(heard, frames[end:])
-
-    def _take(self, heard: Heard, frames: list[Frame]) -> None:
+    def _take(self, heard: Heard) -> None:
         side = self._sides[heard.sender]
         broken = side.violation
-        self._add(side.take(frames, heard.at_ms))
+        self._add(side.take(heard.frames, heard.at_ms))
         if side.violation is not None and broken is None:
             log.warning(
                 "%s: nothing more that the %s says is recorded: %s",

@@ -232,6 +232,43 @@ class Assembler:
         self.discard()
 
 
+class Mender:
+    """Puts the frames of one direction together that came in several reads.
+
+    A frame of more than ``limit`` bytes stays in pieces: it is collected elsewhere.
+    """
+
+    __slots__ = ("_limit", "_pieces", "_size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[Frame] = []  # of a frame of which more has to come
+        self._size = 0
+
+    def mend(self, frames: list[Frame]) -> list[Frame]:
+        """Return the frames of a read and what waited for it, but for what has to wait."""
+        if not frames[0].first and self._pieces:
+            self._keep(frames[0])
+            frames = [*self._taken(frames[0].last), *frames[1:]]
+        if frames and frames[-1].first and not frames[-1].last:
+            self._keep(frames[-1])
+            frames = [*frames[:-1], *self._taken(False)]
+        return frames
+
+    def _keep(self, piece: Frame) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece.payload)
+
+    def _taken(self, complete: bool) -> list[Frame]:
+        if not complete and self._size <= self._limit:
+            return []
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        if not complete:
+            return pieces
+        payload = b"".join([piece.payload for piece in pieces])  # the mask goes on through them
+        return [Frame(pieces[0].head, pieces[0].mask, payload)]
+
+
 def whole(frames: Sequence[Frame]) -> tuple[bytes, list[bytes]] | None:
     """Return the first octets and payloads of frames each of which is a message, uncompressed.
 
