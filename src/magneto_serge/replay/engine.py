@@ -149,11 +149,7 @@ class Session:
     recording of a request, unless the mode plays each once.
     """
 
-    pace: Pace | None = None  # when recordings are played; None: at once
-    faults: Faults | None = None
-    shaping: Shaping | None = None  # what the user has said about exchanges; None: nothing
     conversing: Conversing = Conversing()  # how WebSockets are replayed
-    left_alone: Callable[[Request], bool] | None = None  # what is forwarded, never recorded
 
     def __init__(
         self,
@@ -169,6 +165,10 @@ class Session:
         self.name = name
         self.cassette = cassette
         self.sink = sink
+        self.pace: Pace | None = None  # when recordings are played; None: at once
+        self.faults: Faults | None = None
+        self.shaping: Shaping | None = None  # what the user has said about exchanges
+        self.left_alone: Callable[[Request], bool] | None = None  # forwarded, never recorded
         self.misses: deque[Miss] = deque(maxlen=MISSES_KEPT)
         self.seen: deque[Request] | None = None
         self._ignore_hosts = tuple(_unbracketed(pattern.lower()) for pattern in ignore_hosts)
