@@ -159,7 +159,9 @@ def run(suite: str, scale: Scale, *, only: str = "") -> Iterator[_result.Row]:
                     command, env=environ, capture_output=True, text=True, check=False, cwd=name
                 )
                 if done.returncode != 0:
-                    raise BenchmarkError(f"pyperf: {done.stderr.strip()[-2000:]}")
+                    said = done.stderr.strip()
+                    last = said.rpartition("\n")[2]
+                    raise BenchmarkError(f"pyperf: {last}\n{said[-2000:]}")
                 suite_of = pyperf.BenchmarkSuite.load(str(output))
                 measured |= {each.get_name(): each for each in suite_of}
     for bench in benches(suite, quick=scale.quick):
