@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from magneto_serge.messages import Headers, Interaction, Request, Response
 from magneto_serge.storage.store import CassetteStore
@@ -24,6 +28,7 @@ from .certificates import ThrowawayAuthority
 from .exchange import PATIENCE
 from .origin import Origin
 from .test_cli import Background, Shell
+from .websocket_servers import serve_websockets
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="SO_REUSEPORT as Linux has it")
 
@@ -425,3 +430,36 @@ def test_what_a_worker_logs_is_printed_by_the_parent(shell: Shell) -> None:
     lines = [json.loads(line) for line in said.splitlines()]
     assert any("Refused a request" in line["message"] for line in lines)
     assert lines[-1]["event"] == "finished"
+
+
+def test_websockets_in_recorded_order(shell: Shell) -> None:
+    """Equal handshakes get their conversations in recorded order, whichever worker each reaches."""
+    numbers = itertools.count(1)
+
+    async def tell(connection: ServerConnection) -> None:
+        number = next(numbers)
+        async for message in connection:
+            await connection.send(f"{number}: {message!r}")
+
+    server = serve_websockets(tell)
+    recording = shell.start("record", "tape", "--workers", "1")
+
+    def said(port: int) -> list[str | bytes]:
+        url, proxy = f"ws://127.0.0.1:{server.port}/", f"http://127.0.0.1:{port}"
+        heard = []
+        with connect(url, proxy=proxy, open_timeout=PATIENCE) as connection:
+            for message in ("a", "b"):
+                connection.send(message)
+                heard.append(connection.recv(PATIENCE))
+        return heard
+
+    conversations = [said(recording.port) for _ in range(9)]
+    assert recording.send(signal.SIGTERM)[0] == 0
+    server.stop()
+    proxy = started(shell, "strict", "tape")
+    assert [said(proxy.port) for _ in range(9)] == conversations
+    with pytest.raises(InvalidStatus, match="502"):
+        said(proxy.port)
+    status, summary = proxy.send(signal.SIGTERM)
+    assert status == 6
+    assert "9 replayed, 1 missed" in summary
