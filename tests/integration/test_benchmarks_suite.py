@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 from benchmarks import _peers
 from benchmarks._beside_peers import INSTALL
 from benchmarks._e2e import rows as e2e
+from benchmarks._load import NOTHING
 from benchmarks._paced import run as paced
 from benchmarks._programs import nginx
 from benchmarks._scale import SMOKE
@@ -39,14 +40,18 @@ def test_a_suite_has_rows_of_all_its_groups(name: str) -> None:
     assert [each.note for each in rows if not each.values] == []
 
 
-@pytest.mark.needs("wrk", "nginx", "haproxy", "openssl")
+@pytest.mark.needs("wrk", "h2load", "nginx", "haproxy", "openssl")
 @pytest.mark.timeout(240)
 def test_the_command_is_measured_under_load() -> None:
-    """Each group has rows, and none of them says that it could not be measured."""
+    """Each group has rows, and none of them says that it could not be measured.
+
+    But that in a tenth of a second nobody was served, which happens on a machine with other work:
+    each program has answered once before its load begins.
+    """
     rows = list(e2e(replace(SMOKE, rows=("replay", "nginx answering")), Patience(0)))
     http_only_elsewhere = {"body_sizes"}
     assert {each.group for each in rows} >= set(SUITES["e2e"].groups) - http_only_elsewhere
-    assert [each.note for each in rows if not each.values] == []
+    assert {each.note for each in rows if not each.values} <= {NOTHING}
 
 
 @pytest.mark.needs("nginx")
