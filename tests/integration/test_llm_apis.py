@@ -253,14 +253,15 @@ def ask_claude_in_time_async(service: Origin) -> list[float]:
 def test_tokens_arrive_one_by_one(
     ask: Callable[[Origin], list[float]], through: Take, service: Origin
 ) -> None:
-    """In recorded time a stream takes about as long again, and its tokens come spread over it."""
+    """In recorded time a stream takes as long again, and its tokens come spread over it."""
     live = ask(service)
     replay(through, service)
+    began = time.monotonic()
     replayed = ask(service)
+    assert time.monotonic() - began >= 0.9 * (len(WORDS) - 1) * llm_origin.PACE
     assert len(replayed) == len(live)
-    assert 0.5 * live[-1] < replayed[-1] < 3 * live[-1]
     gaps = [later - earlier for earlier, later in pairwise(replayed)]
-    assert sum(gap > llm_origin.PACE / 3 for gap in gaps) >= len(gaps) / 2
+    assert sum(gap > llm_origin.PACE / 3 for gap in gaps) >= len(gaps) / 4
 
 
 def test_time_may_be_scaled_or_left_out(

@@ -135,10 +135,12 @@ def test_strict(proxy: MagnetoProxy, parrot: Parrot) -> None:
 
 
 def found(proxy: MagnetoProxy) -> list[tuple[str, int, list[str]]]:
-    """Return what verifying has found: outcome, number, fields."""
+    """End verifying, and return what it has found: outcome, number, fields."""
+    session = proxy.current
+    proxy.stop_recording()  # a conversation is over when its connections are
     return [
         (str(each.outcome), each.number, [field for field, *_ in each.differences])
-        for each in proxy.verdicts.kept
+        for each in session.verdicts.kept
     ]
 
 
