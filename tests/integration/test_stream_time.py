@@ -72,7 +72,7 @@ def check_time(live: list[tuple[str, float]], replayed: list[tuple[str, float]])
     (apart, seconds), (again, once_more) = spread(live), spread(replayed)
     assert apart >= 3
     assert again >= apart / 2
-    assert 0.5 * seconds < once_more < 3 * seconds
+    assert 0.5 * seconds < once_more < 3 * seconds + 2  # a machine that is busy stalls both
 
 
 @pytest.mark.parametrize("path", STREAMS)
