@@ -11,7 +11,7 @@ The load takes turns with the proxy: it sends one request on each of 256 connect
 the answers, so workers run at the same time, each on a core of its own as long as the load waits.
 What one worker costs is measured with two proxies of one worker, each with half of the connections:
 so both have the same company on their cores, and the same number of requests at a time. Both ways
-are measured in turn, started afresh, and the ratio is taken within its round.
+are loaded in turn, for a quarter of a second each, and a ratio is taken of two neighbours.
 
 Three kinds of work: replaying what was recorded once, which takes no lock; replaying sequences of
 four equal requests in turn, where every answer takes one, the worst case, shown without a target;
@@ -41,6 +41,7 @@ CONNECTIONS = 256
 DIFFERENT = 200  # requests that are asked for in turn
 EQUAL = 4  # recordings of each in a sequence
 TARGET = 1.7
+PARTS = 5  # of a round, over which the machine is likely to stay the same
 _LONGEST = 65_536
 
 
@@ -139,7 +140,9 @@ def load(connections: Sequence[socket.socket], requests: Sequence[bytes], turns:
     return answered
 
 
-def measure(programs: Sequence[Program], authority: str, turns: int) -> Spent:
+def measure(
+    programs: Sequence[Program], authority: str, turns: int, *, warm_up: bool = True
+) -> Spent:
     """Return what ``turns`` of the load cost the processes of ``programs``, which have started."""
     requests = [
         f"GET http://{authority}/item/{number} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
@@ -158,8 +161,8 @@ def measure(programs: Sequence[Program], authority: str, turns: int) -> Spent:
         ]
         for connection in connections:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Each worker renders each recording once, and copies what it touches first.
-        load(connections, requests, max(turns // 2, DIFFERENT * EQUAL * 4 // CONNECTIONS))
+        if warm_up:  # each worker renders each recording once, and copies what it touches first
+            load(connections, requests, DIFFERENT * EQUAL * 8 // CONNECTIONS)
         before = [spent(each) for each in workers]
         answered = load(connections, requests, turns)
         after = [spent(each) for each in workers]
@@ -175,21 +178,27 @@ def compare(
     turns: int,
     target: float | None = TARGET,
 ) -> Iterator[Figure]:
-    """Measure two proxies of one worker, and one of two, in turn."""
+    """Measure two proxies of one worker, and one of two: started together, loaded in turn."""
     found: dict[int, list[Spent]] = {1: [], 2: []}
     for at in range(rounds):
-        for count in found:
-            arguments = [*command, "--workers", str(count)]
-            with ExitStack() as stack:
-                programs = [
+        with ExitStack() as stack:
+            programs = {
+                count: [
                     stack.enter_context(
                         _programs.magneto(
-                            f"{name.replace(' ', '-')}-{count}-{at}-{which}", arguments, folder
+                            f"{name.replace(' ', '-')}-{count}-{at}-{which}",
+                            [*command, "--workers", str(count)],
+                            folder,
                         )
                     )
                     for which in range(2 // count)
                 ]
-                found[count].append(measure(programs, authority, turns))
+                for count in found
+            }
+            for part in range(PARTS):
+                for count, those in programs.items():
+                    share = max(turns // PARTS, 1)
+                    found[count].append(measure(those, authority, share, warm_up=not part))
     for count, runs in found.items():
         workers = f"{count} worker{'s' if count > 1 else ''}"
         each = statistics.median(run.each for run in runs)
@@ -203,7 +212,7 @@ def compare(
 
 
 def run(rounds: int, turns: int) -> Iterator[Figure]:
-    """Make all measurements: each kind of work so many ``rounds``, of 256 requests a turn."""
+    """Make all measurements: each kind of work so many ``rounds`` of ``turns``, of 256 requests."""
     with tempfile.TemporaryDirectory(prefix="magneto-benchmark-") as name:
         folder = Path(name)
         save(folder, "once", 1)
