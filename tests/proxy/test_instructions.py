@@ -34,9 +34,9 @@ from .traffic import URL, answer, ask, recorded
 BODY = b'{"id":1,"name":"Magneto-Serge","kind":"answer"}'
 JSON = "Content-Type: application/json"
 
-REPLAYED = 1_300  # instructions for an exchange, in the thread of the traffic [1,092]
-FORWARDED = 1_350  # [1,131]
-RECORDED = 1_650  # [1,384]
+REPLAYED = 1_310  # instructions for an exchange, in the thread of the traffic [1,092]
+FORWARDED = 1_380  # [1,148]
+RECORDED = 1_530  # [1,277]
 WRITTEN = 440  # in the recorder's thread, where many come at once [364]
 
 
