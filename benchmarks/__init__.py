@@ -10,9 +10,12 @@ starts what it needs on loopback, prints a Markdown table and, with ``--json FIL
     python -m benchmarks.startup       from process start to the first accepted connection
     python -m benchmarks.lookup        look-ups as a cassette grows, and explaining a miss
     python -m benchmarks.memory        resident memory under many exchanges and very large bodies
+    python -m benchmarks.websocket     WebSockets, beside nginx
+    python -m benchmarks.workers       what a second worker adds
 
 ``_rows`` are those of the throughput table, ``_traffic`` is the traffic that is measured, ``_load``
-drives wrk, ``_paced`` and ``_kept`` ask without it, ``_programs`` starts and stops the programs,
+drives wrk, h2load or ``_asking``, ``_paced`` and ``_kept`` ask without them, ``_instructions`` are
+counted where no time can be held, ``_programs`` starts and stops the programs,
 ``_origin`` is one of them, ``_watch`` sees who used the processors, ``_report`` prints.
 ``docs/benchmarks.md`` says what the figures mean.
 """
