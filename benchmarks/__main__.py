@@ -21,7 +21,7 @@ from benchmarks import _compare, _report, _result
 from benchmarks._programs import BenchmarkError
 from benchmarks._result import Row
 from benchmarks._scale import FULL, QUICK, Scale
-from benchmarks._suites import SUITES, Suite
+from benchmarks._suites import PARTS, SUITES, Suite
 from benchmarks._watch import Patience
 
 _NAMES = click.Choice(list(SUITES))
@@ -46,6 +46,14 @@ def list_() -> None:
 @main.command()
 @click.argument("suites", nargs=-1, type=_NAMES, metavar="[SUITE]...")
 @click.option("--quick", is_flag=True, help="Fewer rounds and sizes: minutes instead of many.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(PARTS),
+    metavar="NAME",
+    help=f"Of e2e, only this part; may be repeated: {', '.join(PARTS)}.",
+)
 @click.option(
     "--soak",
     type=click.FloatRange(min=1),
@@ -76,6 +84,7 @@ def list_() -> None:
 def run(
     suites: tuple[str, ...],
     quick: bool,
+    parts: tuple[str, ...],
     soak: float | None,
     exchanges: int | None,
     rounds: int | None,
@@ -92,6 +101,7 @@ def run(
         soak=soak or scale.soak,
         exchanges=exchanges or scale.exchanges,
         rounds=rounds or scale.rounds,
+        parts=parts,
     )
     chosen = [SUITES[name] for name in dict.fromkeys(suites or SUITES)]
     began = time.monotonic()

@@ -47,7 +47,7 @@ MANY = 1_000  # connections that are open at once
 
 
 def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
-    """Measure everything, one group after the other."""
+    """Measure everything, one part after the other; its name is that of its first group."""
     groups: list[tuple[str, Callable[[Scale, Patience], Iterator[Row]]]] = [
         ("http_throughput", _e2e_http.rows),
         ("websocket_throughput", _websocket_suite.throughput),
@@ -62,6 +62,8 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
         ("lookup", looking_up),
     ]
     for group, measure in groups:
+        if scale.parts and group not in scale.parts:
+            continue
         _report.say(f"{SUITE}: {group}")
         try:
             yield from measure(scale, patience)

@@ -49,6 +49,7 @@ class Scale:
     in_process: int  # requests, beside VCR.py
     talks: WebSockets
     pace: tuple[str, ...]
+    parts: tuple[str, ...] = ()  # of e2e, those that are measured; () is all
     rows: tuple[str, ...] = ()  # of the HTTP throughput, those whose name contains one; () is all
 
 

@@ -106,6 +106,12 @@ def _peers(scale: Scale, patience: Patience) -> Iterator[Row]:
     yield from _beside_peers.rows(scale, patience)
 
 
+# The parts of e2e that can be measured alone.
+PARTS = (
+    *("http_throughput", "websocket_throughput", "latency_open_loop", "tls_handshakes", "memory"),
+    *("soak", "startup", "workers", "streams", "lookup"),
+)
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -148,18 +154,10 @@ SUITES = {
             "the command under load: throughput, TLS, latency, memory, start-up, streams, look-ups",
             (
                 *("http_throughput", "different_beside_same", "latency_full_load"),
-                *("cpu_per_request", "tls_throughput", "tls_handshakes", "connection_per_request"),
-                *(
-                    "body_sizes",
-                    "connections",
-                    "websocket_throughput",
-                    "tls_tunnels",
-                    "latency_open_loop",
-                    "memory",
-                    "soak",
-                    "startup",
-                ),
-                *("recording_cost", "streams", "lookup"),
+                *("cpu_per_request", "tls_throughput", "tls_tunnels", "tls_handshakes"),
+                *("connection_per_request", "body_sizes", "connections", "second_opinion"),
+                *("websocket_throughput", "latency_open_loop", "memory", "recording_cost", "soak"),
+                *("startup", "workers", "streams", "lookup"),
             ),
             _e2e,
             (70, 340),

@@ -321,6 +321,14 @@ def test_the_soak_is_as_long_as_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert scales == [replace(_scale.QUICK, soak=600, exchanges=1_000_000)]
 
 
+def test_a_part_of_e2e_can_be_measured_alone() -> None:
+    """Those that are named, in the order of the suite; each name is one that the suite knows."""
+    scale = replace(_scale.SMOKE, parts=("lookup",))
+    rows = list(_suites.SUITES["e2e"].rows(scale, Patience(0)))
+    assert {each.group for each in rows} == {"lookup"}
+    assert set(_suites.PARTS) <= set(_suites.SUITES["e2e"].groups)
+
+
 def test_a_fault_of_one_suite_is_a_row_of_it(tmp_path: Path) -> None:
     """The suites after it are run all the same."""
 
