@@ -269,10 +269,12 @@ def test_miss_is_never_distorted() -> None:
     assert read_answers(client.take(), ["GET"], closed=True)[0].kind == "replay-miss"
 
 
-def test_upgrade_is_never_distorted() -> None:
+@pytest.mark.parametrize("mode", [Mode.PASSTHROUGH, Mode.RECORD])
+@pytest.mark.parametrize("rule", ["* drip:1", "* truncate", "* reset:0", "* delay:0 truncate"])
+def test_upgrade_is_never_distorted(rule: str, mode: Mode) -> None:
     """After an upgrade there is no answer any more that could be cut."""
-    stage = Stage(Mode.PASSTHROUGH)
-    stage.session.faults = faults_of(["* drip:1"])
+    stage = Stage(mode)
+    stage.session.faults = faults_of([rule])
     client = stage.client()
     client.send(ask(f"{URL}/", "Connection: Upgrade", "Upgrade: smoke"))
     origin = stage.answer_dial()
@@ -280,6 +282,22 @@ def test_upgrade_is_never_distorted() -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: smoke\r\n\r\nhi"
     )
     assert client.take().endswith(b"hi")
+
+
+def test_absent_client_is_handed_no_tunnel() -> None:
+    """Who could be given up on asked for no upgrade: a 101 is the failure that is recorded."""
+    stage, client = wrong("* drip:10", mode=Mode.RECORD)
+    origin = stage.answer_dial()
+    client.hang_up()
+    assert origin.open
+    origin.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: smoke\r\n\r\nhi"
+    )
+    (kept,) = stage.sink.interactions
+    assert kept.failure is not None
+    assert kept.failure.kind is FailureKind.BAD_RESPONSE
+    assert not origin.open
+    assert not stage.server._connections
 
 
 def test_chunked_answer_of_an_origin_is_cut() -> None:

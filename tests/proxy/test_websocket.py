@@ -7,6 +7,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from magneto_serge.messages import Conversation, WebSocketMessage
+from magneto_serge.replay.faults import faults_of
 from magneto_serge.replay.modes import Mode
 
 from .frames import ACCEPTED, close, frame, handshake, spoken, text
@@ -58,6 +59,31 @@ def test_what_is_said_is_recorded() -> None:
     (interaction,) = stage.sink.interactions
     assert interaction.request.url == "ws://origin.test/chat"
     assert stage.stats["recorded"] == 1
+
+
+@pytest.mark.parametrize("rule", ["* truncate", "* reset:0", "* truncate:2", "* drip:1"])
+def test_a_fault_of_answers_leaves_it_alone(rule: str) -> None:
+    """What is said after a handshake is no answer's body: it is neither cut off nor slowed down."""
+    stage = Stage(Mode.RECORD)
+    stage.session.faults = faults_of([rule])
+    client, origin = spoken(stage)
+    origin.send(frame(b"hello"))
+    assert client.take() == frame(b"hello")
+    client.hang_up()
+    assert said(stage) == [("server", "text", b"hello")]
+
+
+@pytest.mark.parametrize("rule", ["* truncate", "* reset:0", "* drip:1"])
+def test_a_client_that_leaves_before_it_is_accepted(rule: str) -> None:
+    """Nobody takes its place, whatever fault was to come: the origin is let go."""
+    stage = Stage(Mode.RECORD)
+    stage.session.faults = faults_of([rule])
+    client = stage.client()
+    client.send(handshake())
+    origin = stage.answer_dial()
+    client.hang_up()
+    assert not origin.open
+    assert not stage.server._connections
 
 
 @pytest.mark.parametrize("who", ["client", "server"])
