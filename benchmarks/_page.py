@@ -44,6 +44,7 @@ REPRODUCE = (
     "git clone, and then: scripts/test tests/test_benchmarks.py    # makes .venv",
     ". .venv/bin/activate",
     "sudo apt-get install wrk nginx-light haproxy nghttp2-client openssl",
+    "scripts/install-peers                                         # the others, from registries",
     "python -m benchmarks run{quick}",
     "python -m benchmarks report --open",
 )
