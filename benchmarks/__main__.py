@@ -20,11 +20,14 @@ import click
 from benchmarks import _compare, _report, _result
 from benchmarks._programs import BenchmarkError
 from benchmarks._result import Row
-from benchmarks._scale import FULL, QUICK, Scale
+from benchmarks._scale import FULL, QUICK, SMOKE, Scale
 from benchmarks._suites import PARTS, SUITES, Suite
 from benchmarks._watch import Patience
 
 _NAMES = click.Choice(list(SUITES))
+_SMOKE = click.option(
+    "--smoke", is_flag=True, help="Everything once and hardly at all: shows that it runs."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,6 +49,7 @@ def list_() -> None:
 @main.command()
 @click.argument("suites", nargs=-1, type=_NAMES, metavar="[SUITE]...")
 @click.option("--quick", is_flag=True, help="Fewer rounds and sizes: minutes instead of many.")
+@_SMOKE
 @click.option(
     "--part",
     "parts",
@@ -84,6 +88,7 @@ def list_() -> None:
 def run(
     suites: tuple[str, ...],
     quick: bool,
+    smoke: bool,
     parts: tuple[str, ...],
     soak: float | None,
     exchanges: int | None,
@@ -95,7 +100,7 @@ def run(
 
     Takes two minutes with --quick, else about ten; how far it is, is said on standard error.
     """
-    scale = QUICK if quick else FULL
+    scale = SMOKE if smoke else QUICK if quick else FULL
     scale = replace(
         scale,
         soak=soak or scale.soak,
@@ -112,7 +117,7 @@ def run(
             rows.append(each)
             click.echo(line(each))
     seconds = time.monotonic() - began
-    found = _result.document(rows, quick=quick, machine=_report.machine(), seconds=seconds)
+    found = _result.document(rows, quick=scale.quick, machine=_report.machine(), seconds=seconds)
     _result.write(output, found)
     click.echo(f"{len(rows)} rows in {seconds:.0f} s: {output}")
 
@@ -222,7 +227,8 @@ def report(results: str, opens: bool, html: Path, markdown: Path) -> None:
     metavar="FILE",
     help="Where the graph goes [benchmarks/results/SUITE.svg].",
 )
-def profile(suite: str, output: Path | None) -> None:
+@_SMOKE
+def profile(suite: str, output: Path | None, smoke: bool) -> None:
     """Draw where the time of a quick run goes, ours and its children's, as a flame graph."""
     sampler = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which(
         "py-spy"
@@ -232,7 +238,8 @@ def profile(suite: str, output: Path | None) -> None:
     output = (output or _result.RESULTS / f"{suite}.svg").absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [sampler, "record", "--subprocesses", "--rate", "100", "--output", str(output)]
-    command += ["--", sys.executable, "-m", "benchmarks", "run", suite, "--quick"]
+    command += ["--", sys.executable, "-m", "benchmarks", "run", suite]
+    command += ["--smoke" if smoke else "--quick"]
     command += ["-o", str(output.with_suffix(".json"))]
     done = subprocess.run(command, check=False, cwd=Path(__file__).resolve().parent.parent)
     if not output.is_file():
