@@ -22,7 +22,7 @@ from magneto_serge.errors import (
 from magneto_serge.messages import Headers, Interaction, Request, Response
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import ProxyServer
-from magneto_serge.replay.engine import FORWARD, FORWARD_AND_KEEP, Decision
+from magneto_serge.replay.decisions import FORWARD, FORWARD_AND_KEEP, Decision
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 from magneto_serge.replay.shelves import Recording

@@ -21,7 +21,7 @@ from magneto_serge.errors import (
 )
 from magneto_serge.messages import Interaction, Request, Response
 from magneto_serge.proxy.server import ProxyServer
-from magneto_serge.replay.engine import FORWARD_AND_KEEP
+from magneto_serge.replay.decisions import FORWARD_AND_KEEP
 from magneto_serge.replay.misses import Miss
 from magneto_serge.storage.store import CassetteStore
 from magneto_serge.use import use_cassette

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from magneto_serge.messages import Interaction as Interaction
     from magneto_serge.messages import Request as Request
     from magneto_serge.messages import Response as Response
+    from magneto_serge.replay.decisions import Stats as Stats
     from magneto_serge.replay.drift import Verdict as Verdict
-    from magneto_serge.replay.engine import Stats as Stats
     from magneto_serge.replay.hooks import before_record as before_record
     from magneto_serge.replay.hooks import before_replay as before_replay
     from magneto_serge.replay.hooks import on_message as on_message
@@ -59,7 +59,7 @@ _HOMES = {
     "Miss": "replay.misses",
     "Unplayed": "replay.misses",
     "register_matcher": "replay.matchers",
-    "Stats": "replay.engine",
+    "Stats": "replay.decisions",
     "Verdict": "replay.drift",
     "Cassette": "storage.cassette",
     "register_redactor": "replay.secrets.registry",

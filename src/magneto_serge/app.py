@@ -27,7 +27,8 @@ from magneto_serge.messages import DEFAULT_PORTS
 from magneto_serge.proxy.caught import Caught
 from magneto_serge.proxy.dial import Origin
 from magneto_serge.proxy.server import REACHED_BY, ProxyServer
-from magneto_serge.replay.engine import InteractionSink, Session, Stats
+from magneto_serge.replay.decisions import Stats
+from magneto_serge.replay.engine import InteractionSink, Session
 from magneto_serge.replay.hooks import EVERYWHERE, Hooks
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from magneto_serge.config import Settings
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.decisions import Stats
 from magneto_serge.replay.misses import Miss, Unplayed
 from magneto_serge.replay.modes import Mode
 from magneto_serge.replay.verdicts import Verdicts

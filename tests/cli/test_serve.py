@@ -10,7 +10,7 @@ import signal
 from magneto_serge.cli.interrupts import Interrupts
 from magneto_serge.cli.screen import Screen
 from magneto_serge.cli.serve import MissReporter, status_line, until_interrupted
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.decisions import Stats
 
 from .proxy import PretendedProxy
 from .terminal import Terminal

@@ -15,7 +15,8 @@ from magneto_serge.messages import (
     Request,
     Response,
 )
-from magneto_serge.replay.engine import FORWARD, FORWARD_AND_KEEP, Decision, Session
+from magneto_serge.replay.decisions import FORWARD, FORWARD_AND_KEEP, Decision
+from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 from magneto_serge.replay.rules import DEFAULT_RULES, compile_rules

@@ -14,7 +14,7 @@ import pytest
 
 from magneto_serge.errors import ConfigError, OneProcessError, ProxyError
 from magneto_serge.messages import Headers, Request
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.decisions import Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.workers.crew import Crew, Ends, Order, Report, total
 

@@ -12,7 +12,7 @@ from magneto_serge import MagnetoProxy
 from magneto_serge.config import Settings, load_settings
 from magneto_serge.errors import ConfigError, OneProcessError, ProxyError
 from magneto_serge.messages import Interaction, Request, Response
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.decisions import Stats
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 from magneto_serge.replay.shared import SharedShelves

@@ -12,7 +12,8 @@ import pytest
 
 from magneto_serge.errors import ProxyError
 from magneto_serge.messages import Request
-from magneto_serge.replay.engine import Session, Stats
+from magneto_serge.replay.decisions import Stats
+from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode
 from magneto_serge.workers.crew import Ends, Order, Report

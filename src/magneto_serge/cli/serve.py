@@ -14,7 +14,7 @@ from .screen import Screen
 from .units import count, size
 
 if TYPE_CHECKING:
-    from magneto_serge.replay.engine import Stats
+    from magneto_serge.replay.decisions import Stats
     from magneto_serge.replay.misses import Miss
 
 PERIOD = 0.25  # seconds between two looks at the counters

@@ -42,7 +42,8 @@ from magneto_serge.proxy.shaped import Asking, ask, replay
 from magneto_serge.proxy.tee import Spool
 from magneto_serge.proxy.tunnel import join
 from magneto_serge.proxy.websocket import Relay
-from magneto_serge.replay.engine import Decision, Forward, Session, Unanswered
+from magneto_serge.replay.decisions import Decision, Forward, Unanswered
+from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.shelves import Recording
 from magneto_serge.wire.events import (

@@ -175,7 +175,7 @@ class Absentee:
         self.transport: Any = self  # what the books ask of a transport is below
         self._exchange = exchange
         self.server.take_in(self)
-        exchange.client = self  # type: ignore[assignment]  # all that an exchange asks of a client
+        exchange.client = self
         exchange.client_writable(True)
 
     # --- what an exchange asks of its client ---------------------------------------------------

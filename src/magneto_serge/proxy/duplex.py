@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.tee import Spool
-    from magneto_serge.replay.engine import Decision, Session
+    from magneto_serge.replay.decisions import Decision
+    from magneto_serge.replay.engine import Session
 
 AT_ONCE = Scaled(0.0)
 

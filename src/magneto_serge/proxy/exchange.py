@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from magneto_serge.errors import ProtocolError
 from magneto_serge.messages import Body, Failure, FailureKind, FieldLine, FileBody, Request
@@ -45,6 +45,7 @@ from magneto_serge.wire.serialize import (
 
 if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
+    from magneto_serge.proxy.distortion import Absentee
     from magneto_serge.replay.engine import InteractionSink, RecordingSink
 
 log = logging.getLogger("magneto_serge.proxy")
@@ -98,7 +99,7 @@ class Exchange:
         origin: Origin,
         sink: RecordingSink | None,
     ) -> None:
-        self.client = client
+        self.client: ClientConnection | Absentee = client
         self.request = request
         self.head = head
         self.request_complete = head.ended
@@ -410,10 +411,11 @@ class Exchange:
         response, upstream = self._switching, self._upstream
         if response is None or upstream is None:
             return
+        client = cast("ClientConnection", self.client)  # one that is here: it sent the upgrade
         tape, self._tape = self._tape, None
         relay = None
         if self.request.scheme in _WEBSOCKET:
-            relay = open_websocket(self.client, self.request, response, tape, upstream.peer)
+            relay = open_websocket(client, self.request, response, tape, upstream.peer)
         elif tape is not None:
             tape.discard()
             log.warning(
@@ -424,8 +426,8 @@ class Exchange:
             )
         self.over = True
         upstream.finish()
-        self.client.write([self._upgraded(response)])
-        self.client.join_tunnel(upstream.transport, rest, relay)
+        client.write([self._upgraded(response)])
+        client.join_tunnel(upstream.transport, rest, relay)
 
     def _upgraded(self, response: ResponseReceived) -> bytes:
         return upgrade_head(response.status, response.reason, response.fields)

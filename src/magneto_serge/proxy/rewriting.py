@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from magneto_serge.proxy.client import ClientConnection
     from magneto_serge.proxy.tee import Spool
     from magneto_serge.proxy.upstream import UpstreamConnection
-    from magneto_serge.replay.engine import ConversationSink, InteractionSink, RecordingSink, Stats
+    from magneto_serge.replay.decisions import Stats
+    from magneto_serge.replay.engine import ConversationSink, InteractionSink, RecordingSink
     from magneto_serge.replay.filters import RecordFilter
     from magneto_serge.replay.rewrite import Outgoing
     from magneto_serge.replay.shaping import Shaping

@@ -22,7 +22,8 @@ from magneto_serge.proxy.credentials import Credentials
 from magneto_serge.proxy.dial import Dialer, Origin
 from magneto_serge.proxy.listening import BACKLOG, cannot_listen, take
 from magneto_serge.proxy.pool import Pool
-from magneto_serge.replay.engine import InteractionSink, Session, Stats
+from magneto_serge.replay.decisions import Stats
+from magneto_serge.replay.engine import InteractionSink, Session
 from magneto_serge.replay.misses import Miss
 from magneto_serge.wire.targets import parse_absolute
 

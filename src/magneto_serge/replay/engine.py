@@ -13,8 +13,6 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-import msgspec
-
 from magneto_serge.config import is_loopback
 from magneto_serge.errors import CassetteError, MatcherError
 from magneto_serge.messages import (
@@ -26,6 +24,7 @@ from magneto_serge.messages import (
     WebSocketMessage,
 )
 from magneto_serge.replay.conversation import Conversing
+from magneto_serge.replay.decisions import FORWARD, FORWARD_AND_KEEP, Decision, Unanswered
 from magneto_serge.replay.faults import Faults
 from magneto_serge.replay.misses import Miss, Unplayed, find_miss, find_unplayed, unreadable
 from magneto_serge.replay.modes import Mode, policy_for
@@ -87,42 +86,6 @@ class RecordingSink(InteractionSink, Protocol):
     def open_conversation(self, interaction: Interaction) -> ConversationSink | None:
         """Begin a WebSocket's conversation; ``interaction`` is its handshake. None: it is not to
         be recorded."""
-
-
-class Forward(msgspec.Struct, frozen=True):
-    """Send the request on; ``keep``: record what comes back."""
-
-    keep: bool
-
-
-FORWARD = Forward(keep=False)
-FORWARD_AND_KEEP = Forward(keep=True)
-
-
-class Unanswered(msgspec.Struct, frozen=True):
-    """Ask the users' hooks for an answer; where they have none, :meth:`Session.refuse` it."""
-
-    request: Request
-
-
-Decision = Recording | Forward | Miss | Unanswered
-
-
-class Stats(msgspec.Struct):
-    """What went through a proxy since it started: counts, and bytes of content.
-
-    ``bytes_in`` came from origins, ``bytes_out`` went to clients; ``faults`` were injected.
-    """
-
-    requests: int = 0
-    recorded: int = 0
-    replayed: int = 0
-    forwarded: int = 0
-    missed: int = 0
-    failed: int = 0
-    faults: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 def _expected(recording: Recording) -> bool:

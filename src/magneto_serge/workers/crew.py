@@ -31,7 +31,7 @@ import msgspec
 
 from magneto_serge.errors import MagnetoError, ProxyError
 from magneto_serge.messages import Request
-from magneto_serge.replay.engine import Stats
+from magneto_serge.replay.decisions import Stats
 from magneto_serge.replay.misses import Miss
 
 log = logging.getLogger("magneto_serge.workers")

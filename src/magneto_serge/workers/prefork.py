@@ -24,7 +24,8 @@ from magneto_serge.control.serving import enable_control
 from magneto_serge.errors import ConfigError, OneProcessError, ProxyError
 from magneto_serge.messages import Request
 from magneto_serge.proxy.listening import share, take
-from magneto_serge.replay.engine import MISSES_KEPT, Stats
+from magneto_serge.replay.decisions import Stats
+from magneto_serge.replay.engine import MISSES_KEPT
 from magneto_serge.replay.misses import Miss
 from magneto_serge.replay.modes import Mode, policy_for
 from magneto_serge.replay.plays import Plays
