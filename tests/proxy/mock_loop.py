@@ -93,10 +93,11 @@ class MockTask:
         for callback in self._callbacks:
             callback(self)
 
-    def cancel(self) -> None:
-        """Throw CancelledError in at the next turn."""
+    def cancel(self) -> bool:
+        """Throw CancelledError in at the next turn; True, as a task says that has not ended."""
         self._cancelling = True
         self._loop.call_soon(self.step)
+        return True
 
     def cancelled(self) -> bool:
         """Tell whether it ended by that."""

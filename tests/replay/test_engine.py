@@ -6,6 +6,8 @@ content could change.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from magneto_serge.errors import CassetteError
@@ -450,15 +452,13 @@ def test_a_decision_does_not_change_the_request() -> None:
 def test_a_damaged_recording_is_refused() -> None:
     """What cannot be read is refused with the reason, in every mode that replays."""
 
-    class Damaged(Shelves):
-        def knows_head(self, request: Request) -> bool:
+    class Damaged:
+        def find(self, digest: bytes) -> Iterator[int]:
             raise CassetteError("x.msgpack: byte 9: the checksum is wrong.")
 
-        def play(self, request: Request) -> Recording | None:
-            raise CassetteError("x.msgpack: byte 9: the checksum is wrong.")
-
+    damaged = recorded().recordings[0].interaction
     for mode in (Mode.REPLAY, Mode.HYBRID, Mode.AUTO):
-        playing = session(mode, Damaged())
+        playing = session(mode, Shelves([damaged], Damaged()))
         assert [outcome(playing.foresee(asks())), *script(playing, asks())] == ["refuse"] * 2
         assert "byte 9: the checksum is wrong" in playing.misses[0].reason
 
