@@ -6,11 +6,13 @@ import errno
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from magneto_serge.messages import Failure, FailureKind, FileBody
 from magneto_serge.replay.modes import Mode
+from magneto_serge.replay.timing import pace_of
 
 from .stage import Stage
 from .traffic import URL, answer, ask, chunked, read_answers, recorded
@@ -81,6 +83,27 @@ def test_large_request_matches_by_its_digest(tmp_path: Path) -> None:
     client = stage.client()
     client.send(ask(method="POST", body=large))
     assert read_answers(client.take(), ["POST"])[0].body == b"found"
+
+
+@pytest.mark.parametrize("size", [10, 70_000, 300_000])
+@pytest.mark.parametrize("coding", [(), ("Transfer-Encoding: chunked",)])
+@pytest.mark.parametrize("chunks", [(), ((4, 1.0), (6, 2.0))])
+@pytest.mark.parametrize("latency", ["none", "recorded"])
+def test_body_that_lies_in_a_mapped_cassette(
+    size: int, coding: tuple[str, ...], chunks: tuple[tuple[int, float], ...], latency: str
+) -> None:
+    """A view of the map is written like the bytes that it shows, in every way there is."""
+    body = bytes(range(200)) * (size // 200) + b"x" * (size % 200)
+    tape = recorded(f"{URL}/", body, *coding, chunks=(*chunks, (size - 10, 3.0)) if chunks else ())
+    assert tape.response is not None
+    tape.response.body = cast(bytes, memoryview(body))
+    stage = Stage(Mode.REPLAY, [tape])
+    stage.session.pace = pace_of([latency])
+    for _ in range(2):
+        client = stage.client()
+        client.send(ask())
+        stage.pass_time(1)
+        assert read_answers(client.take(), ["GET"])[0].body == body
 
 
 def test_client_that_expects_is_told_to_continue() -> None:

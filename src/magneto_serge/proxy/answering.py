@@ -62,8 +62,8 @@ class Answering(asyncio.Protocol):
         """Whether the connection ends with the answer under way."""
         return self._close_after
 
-    def write(self, pieces: list[bytes]) -> None:
-        """Write to the client what there is."""
+    def write(self, pieces: list[bytes] | list[memoryview]) -> None:
+        """Write to the client what there is; a recorded body may be a view of a mapped cassette."""
         if not pieces:
             return
         self.ticks = 0
@@ -74,7 +74,7 @@ class Answering(asyncio.Protocol):
                 if not self.transport.is_closing():
                     self.transport.writelines(pieces)
                 return
-            data = b"".join(pieces)
+            data: bytes | memoryview = b"".join(pieces)
         else:
             data = pieces[0]
         self.server.stats.bytes_out += len(data)

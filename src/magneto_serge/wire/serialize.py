@@ -109,9 +109,9 @@ def _framing_line(framing: Framing | None, length: int) -> bytes:
     return b""
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: bytes | memoryview) -> bytes:
     """Return ``data`` (not empty) as one chunk (RFC 9112 §7.1)."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 def last_chunk(trailers: Iterable[FieldLine]) -> bytes:
