@@ -62,6 +62,8 @@ class CompiledModules(BuildHookInterface[Any]):
         shutil.copytree(root / "src", source, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
         listed = self.metadata.config["tool"]["magneto-serge"]["compiled"]
         command = [sys.executable, "-m", "mypyc", "--config-file", str(root / "pyproject.toml")]
+        # Modules that stay interpreted may import what is not here: optional dependencies.
+        command.append("--follow-imports=silent")
         done = subprocess.run(
             [*command, *(f"magneto_serge/{module}" for module in listed)],
             cwd=source,  # where mypyc puts the extensions
