@@ -58,6 +58,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(faults) or None
 
 
+_NONE = Load(
+    requests=0, bytes=0, duration=1, p50=0, p99=0, socket_errors=0, timeouts=0, status_errors=0
+)
+
+
 def parse(output: str) -> Load:
     """Return the figures that the script's ``done`` printed; raise BenchmarkError without them."""
     for line in reversed(output.splitlines()):
@@ -149,4 +154,6 @@ def _wrk(port: int, shape: Shape, script: str, folder: Path, seconds: float) -> 
         # wrk counts in whole seconds; interrupted, it ends early and reports as usual.
         process.send_signal(signal.SIGINT)
         _, output = process.communicate(timeout=30)
+    if process.returncode == -signal.SIGINT:  # before it listened for that, on a busy machine
+        return _NONE
     return parse(output)

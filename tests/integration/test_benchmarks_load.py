@@ -73,3 +73,14 @@ def test_an_error_is_counted(tmp_path: Path) -> None:
     with _programs.nginx("cut", cut, tmp_path) as origin:
         seen = _load.run(origin.port, shape, authority, tmp_path, SECONDS)
         assert seen.socket_errors == 1
+
+
+def test_a_generator_that_is_stopped_too_soon_saw_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine a signal may come before wrk listens for it."""
+    slow = tmp_path / "wrk"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n", encoding="ascii")
+    slow.chmod(0o755)
+    monkeypatch.setattr(_load, "find", lambda program: str(slow))
+    assert _load.run(9, Shape(), "127.0.0.1:9", tmp_path, SECONDS).fault == _load.NOTHING

@@ -117,12 +117,8 @@ def test_a_peer_that_is_missing_is_a_row_that_says_so(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_peers, "wiremock_jar", lambda install=True: None)
     rows = list(SUITES["peers"].rows(SMOKE, Patience(0)))
     assert {each.group for each in rows} == set(SUITES["peers"].groups)
-    absent = {each.name for each in rows if not each.values}
+    absent = {each.name for each in rows if each.note == INSTALL}
     assert absent == {"mitmproxy", "WireMock", "VCR.py", "pytest-recording"}
-    assert {each.note for each in rows if not each.values} == {INSTALL}
-    assert {each.name for each in rows if each.values} >= {
-        "direct",
-        "HAProxy",
-        "no tool",
-        "magneto",
-    }
+    others = [each for each in rows if each.name not in absent]
+    assert {each.name for each in others} >= {"direct", "HAProxy", "no tool", "magneto"}
+    assert {each.note for each in others if not each.values} <= {NOTHING}  # a busy machine
