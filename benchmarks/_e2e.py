@@ -37,6 +37,7 @@ from benchmarks._result import Better, Row, row
 from benchmarks._scale import Scale
 from benchmarks._traffic import NGINX_ANSWER, RECORDINGS, Shape, record_answers
 from benchmarks._watch import Patience
+from magneto_serge.errors import MagnetoError
 
 SUITE = "e2e"
 MIB = memory.MIB
@@ -67,7 +68,7 @@ def rows(scale: Scale, patience: Patience) -> Iterator[Row]:
         _report.say(f"{SUITE}: {group}")
         try:
             yield from measure(scale, patience)
-        except (BenchmarkError, OSError, subprocess.SubprocessError) as error:
+        except (BenchmarkError, MagnetoError, OSError, subprocess.SubprocessError) as error:
             yield _result.missing(SUITE, group, group, str(error) or repr(error))
 
 

@@ -139,6 +139,8 @@ class Cassette(Sequence[Interaction]):
         container = self._open_container()
         if container is None:
             return make(self._interactions, rules=rules, secrets=secrets)
+        import hashlib  # noqa: F401  # look-ups digest: not to load it while the first one waits
+
         index = container if container.searchable else None
         return make(_Lent(container), index, rules=rules, secrets=secrets, lazy=True)
 
