@@ -271,8 +271,8 @@ def drain(end: WireClient, size: int) -> None:
         size -= len(end.stream.take(size))
 
 
-LONG = 64 * 1024 * 1024  # bytes of a message
-FLAT = 48 * 1024 * 1024  # bytes by which the proxy may grow meanwhile
+LONG = 128 * 1024 * 1024  # bytes of a message
+FLAT = 96 * 1024 * 1024  # bytes by which the proxy may grow meanwhile; 42 MiB, whatever LONG is
 
 SERVING = """
 import sys
