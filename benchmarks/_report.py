@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks._programs import BenchmarkError, cores, find
@@ -155,6 +156,42 @@ def finish(
         say(f"not valid: {fault}")
     missed = any(figure["holds"] is False for figure in figures)
     return 1 if faults or (options.enforce and missed) else 0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement, and the most (or the ``least``) that it may be."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    least: bool = False
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.least else self.value <= self.target
+
+    @property
+    def limit(self) -> str:
+        """The target, for the report."""
+        if self.target is None:
+            return ""
+        return f"{'>=' if self.least else '<='} {self.target:g}"
+
+
+def conclude(what: str, figures: Sequence[Figure], options: argparse.Namespace) -> int:
+    """Print the machine and a table of ``figures``, then :func:`finish`."""
+    rows = [
+        [each.name, f"{each.value:.2f} {each.unit}".rstrip(), each.limit, verdict(each.holds)]
+        for each in figures
+    ]
+    show_machine()
+    print(table([what, "median", "target", "holds"], rows))
+    return finish([{**asdict(each), "holds": each.holds} for each in figures], options, [])
 
 
 def skipped(error: BenchmarkError) -> int:

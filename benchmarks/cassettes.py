@@ -21,11 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import _report, _vcr
 from benchmarks._programs import BenchmarkError
+from benchmarks._report import Figure
 from magneto_serge import Cassette, Headers, Interaction, Request, Response
 from magneto_serge.storage.formats import FORMATS
 from magneto_serge.storage.store import CassetteStore
@@ -90,31 +90,6 @@ recorded = memory("VmHWM") - before
 path = recorder.finish(replace=True)
 print(recorded, memory("VmHWM") - before, path.stat().st_size)
 """
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement, and the most (or the ``least``) that it may be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-    least: bool = False
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
-        if self.target is None:
-            return None
-        return self.value >= self.target if self.least else self.value <= self.target
-
-    @property
-    def limit(self) -> str:
-        """The target, for the report."""
-        if self.target is None:
-            return ""
-        return f"{'>=' if self.least else '<='} {self.target:g}"
 
 
 def api(count: int, *, things: int = 12) -> Iterator[Interaction]:
@@ -310,18 +285,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     figures = run(options.largest, options.repeats, options.many)
-    rows = [
-        [
-            each.name,
-            f"{each.value:.2f} {each.unit}",
-            each.limit,
-            _report.verdict(each.holds),
-        ]
-        for each in figures
-    ]
-    _report.show_machine()
-    print(_report.table(["cassettes", "median", "target", "holds"], rows))
-    return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
+    return _report.conclude("cassettes", figures, options)
 
 
 if __name__ == "__main__":

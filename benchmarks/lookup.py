@@ -20,11 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import _report
+from benchmarks._report import Figure
 from magneto_serge import Headers, Interaction, Mode, Request, Response, Settings
 from magneto_serge.replay.engine import Session
 from magneto_serge.replay.misses import Miss
@@ -40,21 +40,6 @@ _ANSWER = Response(200, "OK", body=b"{}")
 _WORKING = 1_000  # requests that are asked for over and over
 _ASKED = 20_000  # look-ups in one measurement
 _OTHERWISE = 100_000  # recordings of the largest under other rules
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement, and the most that it may be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.value <= self.target
 
 
 def asked(number: int, headers: Headers = _PLAIN) -> Request:
@@ -205,18 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     sizes = sorted({10, min(10_000, options.largest), options.largest})
     figures = list(run(sizes, options.rounds, options.many))
-    rows = [
-        [
-            each.name,
-            f"{each.value:.2f} {each.unit}",
-            "" if each.target is None else f"≤ {each.target:g} {each.unit}",
-            _report.verdict(each.holds),
-        ]
-        for each in figures
-    ]
-    _report.show_machine()
-    print(_report.table(["look-up", "median", "target", "holds"], rows))
-    return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
+    return _report.conclude("look-up", figures, options)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import _peers, _programs, _report
+from benchmarks._report import Figure
 
 OVERHEAD = 2.0  # ms a test against no plugin
 
@@ -30,21 +30,6 @@ import pytest, requests
 def test_request(number):
     assert requests.get("{url}", timeout=10).status_code == 200
 """
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A median of ms a test, or a ratio, and what it has to be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.value <= self.target
 
 
 class Suite:
@@ -132,18 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), given.tests, given.rounds)
-    rows = [
-        (
-            each.name,
-            f"{each.value:.2f} {each.unit}".strip(),
-            "" if each.target is None else f"at most {each.target:g}",
-            _report.verdict(each.holds),
-        )
-        for each in figures
-    ]
-    _report.show_machine()
-    print(_report.table(("", "median", "target", "holds"), rows))
-    return _report.finish([{**asdict(each), "holds": each.holds} for each in figures], given, [])
+    return _report.conclude("pytest", figures, given)
 
 
 if __name__ == "__main__":

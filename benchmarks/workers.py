@@ -28,11 +28,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import _programs, _report
 from benchmarks._programs import BenchmarkError, Program
+from benchmarks._report import Figure
 from benchmarks._traffic import BODY, NGINX_ANSWER
 from magneto_serge import Headers, Interaction, Request, Response
 from magneto_serge.storage.store import CassetteStore
@@ -43,21 +44,6 @@ EQUAL = 4  # recordings of each in a sequence
 TARGET = 1.7
 PARTS = 5  # of a round, over which the machine is likely to stay the same
 _LONGEST = 65_536
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measurement, and the least that it may be."""
-
-    name: str
-    value: float
-    unit: str
-    target: float | None = None
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.value >= self.target
 
 
 @dataclass(frozen=True)
@@ -208,7 +194,7 @@ def compare(
     ratio = statistics.median(
         two.capacity / one.alone for one, two in zip(found[1], found[2], strict=True)
     )
-    yield Figure(f"{name}: capacity of 2 workers beside 1", ratio, "x", target)
+    yield Figure(f"{name}: capacity of 2 workers beside 1", ratio, "x", target, least=True)
 
 
 def run(rounds: int, turns: int) -> Iterator[Figure]:
@@ -235,18 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=100, help="of 256 requests each (100)")
     options = parser.parse_args(argv)
     figures = list(run(options.rounds, options.turns))
-    rows = [
-        [
-            each.name,
-            f"{each.value:.2f} {each.unit}",
-            "" if each.target is None else f"≥ {each.target:g} {each.unit}",
-            _report.verdict(each.holds),
-        ]
-        for each in figures
-    ]
-    _report.show_machine()
-    print(_report.table(["workers", "median", "target", "holds"], rows))
-    return _report.finish([{**asdict(f), "holds": f.holds} for f in figures], options, [])
+    return _report.conclude("workers", figures, options)
 
 
 if __name__ == "__main__":

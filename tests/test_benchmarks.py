@@ -5,6 +5,7 @@ The programs themselves run in ``integration/test_benchmarks.py``.
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from pathlib import Path
@@ -151,6 +152,35 @@ def test_memory_has_to_stay_below_its_target() -> None:
     """A size equal to the target is too much; without a target there is no verdict."""
     verdicts = [memory.Figure("x", 5, target).holds for target in (6, 5, None)]
     assert verdicts == [True, False, None]
+
+
+def test_a_target_is_a_most() -> None:
+    """A figure holds up to its target, and nothing is said where there is none."""
+    assert _report.Figure("x", 5.0, "ms", 5.0).holds is True
+    assert _report.Figure("x", 5.1, "ms", 5.0).holds is False
+    assert _report.Figure("x", 5.1, "ms").holds is None
+
+
+def test_a_target_may_be_a_least() -> None:
+    """Where more is better, less is a miss."""
+    assert _report.Figure("x", 20.0, "x", 20.0, least=True).holds is True
+    assert _report.Figure("x", 19.9, "x", 20.0, least=True).holds is False
+    assert _report.Figure("x", 19.9, "x", 20.0, least=True).limit == ">= 20"
+
+
+def test_figures_are_concluded_with_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For people, and in a file for programs; a target that is missed is a status if asked for."""
+    file = tmp_path / "figures.json"
+    options = _report.parser("Doc.").parse_args(["--json", str(file), "--enforce"])
+    figures = [_report.Figure("a", 1.5, "ms", 1.0), _report.Figure("b", 2.0, "")]
+    assert _report.conclude("what", figures, options) == 1
+    told = capsys.readouterr().out
+    assert "| what |  median | target | holds |" in told
+    assert "| a    | 1.50 ms |   <= 1 |    NO |" in told
+    assert "| b    |    2.00 |        |       |" in told
+    assert [each["holds"] for each in json.loads(file.read_text())["figures"]] == [False, None]
 
 
 def test_a_table_is_markdown() -> None:

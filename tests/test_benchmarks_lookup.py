@@ -11,14 +11,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import lookup
-from benchmarks.lookup import Figure, asked, growing, misses
-
-
-def test_a_target_is_a_most() -> None:
-    """A figure holds up to its target, and nothing is said where there is none."""
-    assert Figure("x", 1.5, "x", 1.5).holds is True
-    assert Figure("x", 1.6, "x", 1.5).holds is False
-    assert Figure("x", 1.6, "x").holds is None
+from benchmarks.lookup import asked, growing, misses
 
 
 def test_look_ups_are_measured_at_each_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 # benchmarks/ is not part of the package: it is found beside src/, from wherever pytest was called.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.workers import Figure, Spent
+from benchmarks.workers import Spent
 
 
 def test_capacity_is_that_of_the_busiest() -> None:
@@ -23,10 +23,3 @@ def test_a_request_costs_what_all_have_used() -> None:
     run = Spent((0.75, 0.25), 1_000_000)
     assert run.each == 1.0
     assert run.busier == 75
-
-
-def test_a_target_is_the_least() -> None:
-    """Without one, nothing is said."""
-    assert Figure("a", 1.7, "x", 1.7).holds
-    assert Figure("a", 1.6, "x", 1.7).holds is False
-    assert Figure("a", 1.6, "x").holds is None

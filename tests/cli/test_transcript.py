@@ -92,6 +92,13 @@ def test_the_transcript_tells_the_whole_story(interaction: Interaction) -> None:
     ]
 
 
+def test_a_template_is_said_to_be_one(interaction: Interaction) -> None:
+    """Its answer is not what was recorded."""
+    interaction.template = True
+    assert transcript(interaction).splitlines()[0].endswith("from 192.0.2.1:443, a template")
+    assert as_value(7, interaction, reveal=False)["template"] is True
+
+
 def test_reveal_shows_every_secret(interaction: Interaction) -> None:
     """It was asked for."""
     text = transcript(interaction, reveal=True)

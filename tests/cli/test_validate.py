@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from magneto_serge.cli import validate
@@ -29,6 +31,26 @@ def test_a_wrong_field_is_named() -> None:
     result = invoke("validate", "github")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "github.json: interaction 2, response.status: " in result.stderr
+
+
+def test_the_syntax_of_a_template_is_checked() -> None:
+    """Only of what is marked as one: any other body may look like it."""
+    broken = exchange(body=b'{"id": "{{ uuid( }}"}')
+    record("plain", broken)
+    assert invoke("validate", "plain").exit_code == 0
+    record("github", exchange(), msgspec.structs.replace(broken, template=True))
+    result = invoke("validate", "github")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "github.json: interaction 2, response.body, line 1: " in result.stderr
+
+
+def test_without_jinja_templates_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is said: everything else was."""
+    monkeypatch.setitem(sys.modules, "magneto_serge.replay.sandbox", None)
+    record("github", msgspec.structs.replace(exchange(), template=True))
+    result = invoke("validate", "github")
+    assert (result.exit_code, result.stdout) == (0, "github: 1 interaction, sound\n")
+    assert "magneto-serge[templates]" in result.stderr
 
 
 def test_a_side_file_is_compared_with_its_digest() -> None:

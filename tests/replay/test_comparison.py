@@ -118,6 +118,14 @@ def test_failures_and_informational_responses_are_compared() -> None:
     ]
 
 
+def test_what_is_marked_as_a_template_differs_from_what_is_not() -> None:
+    """It answers something else, though both say the same."""
+    marked = exchange()
+    marked.template = True
+    assert differences(exchange(), marked) == [("template", None, "true")]
+    assert differences(marked, marked) == []
+
+
 def test_json_is_compared_member_by_member() -> None:
     """As its content: compressed or not."""
     plain = exchange(body=b'{"a": [1, 2], "b": 1}', fields=(JSON,))

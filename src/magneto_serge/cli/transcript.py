@@ -80,6 +80,8 @@ def _circumstances(interaction: Interaction) -> str:
     parts.append(f"{milliseconds(interaction.total_ms)} ms in all")
     if interaction.peer:
         parts.append(f"from {interaction.peer}")
+    if interaction.template:
+        parts.append("a template")
     return ", ".join(parts)
 
 
@@ -124,6 +126,7 @@ def as_value(number: int, interaction: Interaction, *, reveal: bool) -> dict[str
         "first_byte_ms": interaction.first_byte_ms,
         "total_ms": interaction.total_ms,
         "peer": interaction.peer or None,
+        "template": interaction.template,
         "request": {
             "method": request.method,
             "url": request.url if reveal else mask_query(request.url),

@@ -1,18 +1,19 @@
 """`magneto validate`: is everything in these cassettes as the format says?
 
 Each cassette is read to its end: syntax, every field's name and type, the form of each body, the
-content of side files against their digests, and of a binary one checksums and index. A reader stops
-at the first thing that it cannot use, so one problem is reported for each cassette; the next
-cassette is checked all the same.
+content of side files against their digests, of what is marked as a template its syntax, and of a
+binary one checksums and index. A reader stops at the first thing that it cannot use, so one problem
+is reported for each cassette; the next cassette is checked all the same.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import click
 
-from magneto_serge.errors import CassetteError, CassetteNotFoundError
+from magneto_serge.errors import CassetteError, CassetteNotFoundError, ConfigError
 from magneto_serge.replay.matching import body_key, head_digest, head_key, key_digest
 from magneto_serge.replay.secrets.neutral import neutral_of
 from magneto_serge.storage.cassette import Cassette
@@ -69,9 +70,11 @@ def _is_sound(files: CassetteFiles, name: str) -> bool:
 def _check(cassette: Cassette, name: str) -> int:
     """Return the number of interactions; raises CassetteError at the first that is damaged."""
     keys = []
+    templates = 0
     for number, each in enumerate(tracked(cassette, f"Checking {name}", len(cassette))):
         if each.websocket is not None:
             deque(each.websocket.messages, maxlen=0)  # a long one is read as it is asked for
+        templates += each.template
         if cassette.binary:
             request = neutral_of(each.request)
             head, body = head_key(request), body_key(request.headers, request.body)
@@ -81,4 +84,19 @@ def _check(cassette: Cassette, name: str) -> int:
         container.side_files()
         if list(container.entries()) != sorted(keys):
             raise damaged(cassette.path, "the index", "it does not find every interaction", _REMEDY)
+    if templates:
+        _check_templates(cassette, name)
     return len(cassette)
+
+
+def _check_templates(cassette: Cassette, name: str) -> None:
+    from magneto_serge.replay.templates import Templates
+
+    try:
+        templates = Templates(
+            environ={}, allowed=(), seed=None, clock=time.time, timer=time.perf_counter
+        )
+    except ConfigError as error:  # Jinja is not installed, and need not be to record
+        click.echo(f"{name}: its templates were not checked: {error}", err=True)
+        return
+    templates.check(cassette, str(cassette.path))

@@ -80,6 +80,7 @@ class Comparison:
             yield from _texts("response", _response(a), _response(b))
         yield from conversation_differences(a.websocket, b.websocket, self._bodies)
         yield from _texts("failure", _failure(a), _failure(b))
+        yield from _texts("template", _mark(a), _mark(b))
 
     def _messages(
         self, where: str, a: Request | Response, b: Request | Response
@@ -114,6 +115,10 @@ def field_values(name: str, values: list[str], *, reveal: bool) -> str | None:
 def _texts(field: str, a: str, b: str) -> Iterator[Difference]:
     if a != b:
         yield Difference(field, a or None, b or None)
+
+
+def _mark(interaction: Interaction) -> str:
+    return "true" if interaction.template else ""
 
 
 def _statuses(interaction: Interaction) -> str:
