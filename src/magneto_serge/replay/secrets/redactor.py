@@ -202,10 +202,10 @@ class Redactor:
                         return None
                     texts.append(body)
                     size += len(body)
+                    if size > _LARGE_GROUP:  # not worth a copy of it
+                        return None
                 if message.trailers.raw:
                     return None
-        if size > _LARGE_GROUP and len(group) > 1:
-            return None
         texts.append("\n".join(targets).encode(errors="surrogatepass"))
         text = b"\n".join(texts)
         if b"\0" in text or not self.is_clean(text):
@@ -370,7 +370,7 @@ class Redactor:
         if isinstance(body, FileBody):
             return None
         form = section.form
-        if form.is_plain and body in self._clean:
+        if form.is_plain and len(body) <= _LONGEST_CLEAN and body in self._clean:
             return None
         if form.is_plain and b"\0" not in body[:_SNIFFED]:
             text = self._looked_through(body, Nature.TEXT)
