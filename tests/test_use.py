@@ -190,7 +190,7 @@ def test_miss_is_an_error_of_the_block() -> None:
         send(proxy)
     with pytest.raises(ReplayMiss) as caught, use_cassette("tape") as proxy:
         send(proxy, Request("GET", "http", "origin.test", 80, "/other"))
-    story = "1 request(s) had no recording to replay:\nGET http://origin.test/o"
+    story = "1 request had no recording to replay:\nGET http://origin.test/o"
     assert str(caught.value).startswith(story)
     assert [miss.url for miss in caught.value.misses if isinstance(miss, Miss)] == [
         "http://origin.test/other"

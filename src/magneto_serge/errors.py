@@ -31,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from magneto_serge.units import count
+
 
 class MagnetoError(Exception):
     """Base of all errors raised on purpose; ``exit_code`` is what the command line returns."""
@@ -102,7 +104,9 @@ class ReplayMiss(MagnetoError):  # noqa: N818  # what users of such tools call i
     def of(cls, misses: Sequence[Explained]) -> ReplayMiss:
         """Return the error for these misses."""
         stories = "\n".join(miss.explain() for miss in misses)
-        return cls(f"{len(misses)} request(s) had no recording to replay:\n{stories}", misses)
+        return cls(
+            f"{count(len(misses), 'request')} had no recording to replay:\n{stories}", misses
+        )
 
 
 class UnplayedError(MagnetoError):

@@ -22,6 +22,7 @@ from pathlib import Path
 from magneto_serge.config import Settings
 from magneto_serge.errors import StaleCassetteError
 from magneto_serge.replay.modes import Mode, policy_for
+from magneto_serge.units import count
 
 log = logging.getLogger("magneto_serge")
 
@@ -69,6 +70,5 @@ def shown_age(seconds: float) -> str:
     """Return an age as a person says it: ``40 days``, ``1 hour``."""
     for unit, length in _UNITS:
         if seconds >= length:
-            count = int(seconds // length)
-            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+            return count(int(seconds // length), unit)
     return "less than a minute"

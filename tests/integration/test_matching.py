@@ -74,7 +74,7 @@ def test_a_miss_is_a_problem_with_all_that_helps(plain_door: Door) -> None:
     problem = json.loads(answer.body)
     assert problem["method"] == "GET"
     assert problem["url"].endswith("/echo?ts=2")
-    assert "No recording in cassette 'tape' (1 interactions) matches." in problem["detail"]
+    assert "No recording in cassette 'tape' (1 interaction) matches." in problem["detail"]
     assert "magneto hybrid tape" in problem["remedy"]
     (near,) = problem["nearest"]
     assert (near["number"], near["played"]) == (1, 0)

@@ -96,12 +96,12 @@ def test_first_run_records_the_next_replays(origin: Origin, project: Project) ->
     first = project.run()
     assert first.code == 0, first.text
     assert project.cassettes() == NAMES
-    assert "9 session(s): 13 recorded" in first.text
+    assert "9 sessions: 13 recorded" in first.text
     origin.stop()
     for arguments in ((), ("-n", "2"), ("--record-mode=none", "--block-network")):
         again = project.run(*arguments)
         assert again.code == 0, again.text
-        assert "9 session(s): 13 replayed" in again.text
+        assert "9 sessions: 13 replayed" in again.text
         assert again.report["totals"]["replayed"] == 13
     assert project.cassettes() == NAMES
 
@@ -246,7 +246,7 @@ def test_fixtures_of_the_user(origin: Origin, project: Project) -> None:
     assert project.cassettes() == ["elsewhere/login.json", "elsewhere/mine-test_it.json"]
     origin.stop()
     again = project.run()
-    assert "2 session(s): 2 replayed" in again.text
+    assert "2 sessions: 2 replayed" in again.text
 
 
 def test_a_mistake_in_a_fixture_of_the_user(project: Project) -> None:
@@ -409,7 +409,7 @@ def test_asyncio_tests(origin: Origin, project: Project) -> None:
     assert project.run().code == 0
     origin.stop()
     found = project.run()
-    assert "1 session(s): 2 replayed" in found.text, found.text
+    assert "1 session: 2 replayed" in found.text, found.text
 
 
 def test_loop_of_a_module(origin: Origin, project: Project) -> None:
@@ -437,7 +437,7 @@ def test_loop_of_a_module(origin: Origin, project: Project) -> None:
     assert project.run(*options).code == 0
     origin.stop()
     found = project.run(*options)
-    assert "3 session(s): 6 replayed" in found.text, found.text
+    assert "3 sessions: 6 replayed" in found.text, found.text
 
 
 def test_servers_of_the_test_itself(origin: Origin, project: Project) -> None:

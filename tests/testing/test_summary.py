@@ -35,7 +35,7 @@ def told(results: Results, unused: str, root: Path) -> list[str]:
 def test_terminal(results: Results, tmp_path: Path) -> None:
     """The first line counts, the others name what wants attention, from the root."""
     assert told(results, "warn", tmp_path) == [
-        "4 session(s): 2 replayed, 1 missed, 1 not played, 1 stale",
+        "4 sessions: 2 replayed, 1 missed, 1 not played, 1 stale",
         "not saved, because the test failed: cassettes/test_x/two.json (--magneto-save-failed)",
         "stale: cassettes/test_x/four.json: old",
         "not played: cassettes/test_x/one.json: #2",

@@ -15,12 +15,12 @@ import click
 from magneto_serge.replay.masking import mask
 from magneto_serge.replay.secrets.report import Finding, findings
 from magneto_serge.replay.secrets.rules import SecretRules
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json, shown_path
 from .progress import tracked
 from .tables import Column, print_table
-from .units import count
 
 FOUND = 1  # the exit status
 

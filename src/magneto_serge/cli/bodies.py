@@ -11,8 +11,7 @@ import msgspec
 from magneto_serge.messages import Body, FileBody, Headers
 from magneto_serge.replay.content import Content, Kind, content_of, media_type
 from magneto_serge.replay.masking import mask_form, mask_json
-
-from .units import size
+from magneto_serge.units import size
 
 _HEAD = 256  # bytes of a binary body that are dumped
 

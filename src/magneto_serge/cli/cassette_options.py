@@ -13,8 +13,7 @@ import click
 import msgspec
 
 from magneto_serge.errors import ConfigError
-
-from .units import count
+from magneto_serge.units import count
 
 folder_option = click.option(
     "-d",

@@ -19,6 +19,7 @@ from magneto_serge.config import load_settings
 from magneto_serge.errors import CassetteError
 from magneto_serge.messages import FileBody, Interaction, body_size
 from magneto_serge.storage.store import CassetteStore, store_of
+from magneto_serge.units import milliseconds, moment, size
 
 from .cassette_options import (
     folder_option,
@@ -31,7 +32,6 @@ from .screen import has_colour
 from .tables import Column, print_table
 from .timeline import WIDTH
 from .transcript import Line, as_value, escape_controls, iso_time, lines, shown_url
-from .units import milliseconds, moment, size
 
 
 def _store(folder: str | None) -> CassetteStore:

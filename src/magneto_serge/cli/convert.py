@@ -14,11 +14,11 @@ from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.formats import FORMATS, split_suffix
 from magneto_serge.storage.json_format import older_texts
 from magneto_serge.storage.packing import unpacked
+from magneto_serge.units import count, size
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, force_option, say_written, shown_path
 from .progress import tracked
-from .units import count, size
 
 
 @click.command(

@@ -23,13 +23,13 @@ import click
 from magneto_serge.config import Settings
 from magneto_serge.errors import ConfigError
 from magneto_serge.replay.modes import Mode
+from magneto_serge.units import count, size
 
 from .demo_client import DEPTH, Answer, Call, fetch, is_down, program, requests_per_second
 from .demo_origin import CUSTOMER, DemoOrigin
 from .logs import logging_to
 from .run import new_proxy
 from .screen import Screen, has_colour
-from .units import count, size
 
 NAME = "demo"
 SECONDS_OF_SPEED = 1.0

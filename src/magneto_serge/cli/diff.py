@@ -16,13 +16,13 @@ from magneto_serge.messages import Interaction
 from magneto_serge.replay.comparison import Comparison, Pair, paired
 from magneto_serge.replay.json_comparison import Difference
 from magneto_serge.replay.json_paths import compile_json_paths
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json, reveal_option
 from .marked import Marked, difference_lines, print_marked
 from .progress import tracked
 from .transcript import escape_controls, shown_url
-from .units import count
 
 DIFFERENT = 1  # the exit status, as diff has it
 

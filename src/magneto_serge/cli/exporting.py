@@ -16,10 +16,10 @@ from magneto_serge.errors import ConfigError
 from magneto_serge.interop.remarks import Remarks
 from magneto_serge.interop.targets import TARGETS, Target
 from magneto_serge.messages import Interaction
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, force_option, shown_path
-from .units import count
 
 _SHOWN = 100  # characters of a detail
 

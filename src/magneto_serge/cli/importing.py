@@ -22,12 +22,12 @@ from magneto_serge.interop.remarks import Remark, Remarks
 from magneto_serge.interop.source import Source
 from magneto_serge.messages import Interaction
 from magneto_serge.storage.formats import FORMATS
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, force_option, shown_path
 from .progress import tracked
 from .tables import Column, print_table
-from .units import count
 
 INCOMPLETE = 1  # the exit status
 _DETAIL = 100  # characters of what a table shows of a place

@@ -21,12 +21,12 @@ import click
 from magneto_serge.config_values import parse_age
 from magneto_serge.errors import CassetteError
 from magneto_serge.storage.age import newest
+from magneto_serge.units import count, moment, size
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option
 from .progress import tracked
 from .tables import Column, print_table
-from .units import count, moment, size
 
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | None:

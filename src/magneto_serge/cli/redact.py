@@ -33,11 +33,11 @@ from magneto_serge.replay.secrets.rules import SecretRules
 from magneto_serge.storage.body_writer import BodySink
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.redacted_body import RedactedSink
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, say_written, shown_path
 from .progress import tracked
-from .units import count
 
 _PIECE = 1024 * 1024  # bytes
 _BINARY = ((b"content-type", b"application/octet-stream"),)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from magneto_serge.units import count, size
+
 from .interrupts import Interrupts
 from .screen import Screen
-from .units import count, size
 
 if TYPE_CHECKING:
     from magneto_serge.replay.decisions import Stats

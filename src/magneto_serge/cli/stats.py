@@ -15,13 +15,13 @@ import click
 import msgspec
 
 from magneto_serge.messages import Interaction, body_size
+from magneto_serge.units import count, milliseconds, moment, size
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option, json_option, print_json
 from .progress import tracked
 from .tables import Column, print_table
 from .transcript import escape_controls, iso_time
-from .units import count, milliseconds, moment, size
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -13,8 +13,7 @@ import msgspec
 
 from magneto_serge.messages import Conversation, FileBody, WebSocketClose, WebSocketMessage
 from magneto_serge.replay.masking import mask_json
-
-from .units import count, milliseconds, size
+from magneto_serge.units import count, milliseconds, size
 
 WIDTH = 100  # characters, where the screen does not say
 _TIME = 10  # characters

@@ -15,10 +15,10 @@ import msgspec
 
 from magneto_serge.messages import Body, Headers, Interaction, Request, Response, body_size
 from magneto_serge.replay.masking import mask_field, mask_query
+from magneto_serge.units import count, milliseconds
 
 from . import timeline
 from .bodies import shown_body
-from .units import count, milliseconds
 
 _ESCAPES = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"

@@ -18,11 +18,11 @@ from magneto_serge.replay.matching import body_key, head_digest, head_key, key_d
 from magneto_serge.replay.secrets.neutral import neutral_of
 from magneto_serge.storage.cassette import Cassette
 from magneto_serge.storage.faults import damaged
+from magneto_serge.units import count
 
 from .cassette_files import CassetteFiles
 from .cassette_options import folder_option
 from .progress import tracked
-from .units import count
 
 DAMAGED = 1  # the exit status
 _REMEDY = "Write it anew: magneto convert."

@@ -40,6 +40,7 @@ from magneto_serge.messages import Request as OurRequest
 from magneto_serge.replay.matchers import forget_matcher, register_matcher
 from magneto_serge.testing.run import OpenSession, shared
 from magneto_serge.testing.vcr_marks import mode_named
+from magneto_serge.units import count
 
 __all__ = [
     "VCR",
@@ -280,8 +281,9 @@ class CassetteContext:
             opened, save=keeps, drop=self._vcr.option("drop_unused_requests", self._options)
         )
         if error is None and opened.session.misses:
+            missed = count(len(opened.session.misses), "request")
             raise CannotOverwriteExistingCassetteException(
-                f"{len(opened.session.misses)} request(s) had no recording:\n{opened.explain()}"
+                f"{missed} had no recording:\n{opened.explain()}"
             )
 
     async def __aenter__(self) -> Cassette:

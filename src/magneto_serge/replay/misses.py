@@ -19,6 +19,7 @@ from magneto_serge.replay.masking import mask_field, mask_query
 from magneto_serge.replay.remedies import in_words, options_for, recording
 from magneto_serge.replay.shelf import Recording
 from magneto_serge.replay.shelves import Scanner, Shelves
+from magneto_serge.units import count
 
 _SHOWN = 3
 
@@ -98,7 +99,7 @@ def find_miss(
         return unreadable(request, error)
     return _miss(
         seen.neutral,
-        f"No recording in cassette {name!r} ({len(cassette)} interactions) matches.",
+        f"No recording in cassette {name!r} ({count(len(cassette), 'interaction')}) matches.",
         recording(name),
         tuple(_nearest(seen.neutral, each, cassette) for each in near),
         neutral=cassette.looks_for_secrets,

@@ -14,6 +14,7 @@ from magneto_serge.app import MagnetoProxy
 from magneto_serge.capture import scopes
 from magneto_serge.messages import Request
 from magneto_serge.sessions import CassetteSession
+from magneto_serge.units import count
 
 _SHOWN = 20  # requests in a message
 
@@ -45,12 +46,12 @@ def assert_requested(
     refused count alike.
     """
     seen = _session(session).requests
-    count = sum(matches(request, method, url) for request in seen)
-    if count == times or (times is None and count):
+    found = sum(matches(request, method, url) for request in seen)
+    if found == times or (times is None and found):
         return
-    expected = "at least once" if times is None else f"{times} time(s)"
+    expected = "at least once" if times is None else count(times, "time")
     raise AssertionError(
-        f"{method} {url} was requested {count} time(s), expected {expected}. {_listed(seen)}"
+        f"{method} {url} was requested {count(found, 'time')}, expected {expected}. {_listed(seen)}"
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from magneto_serge.testing import ownership
 from magneto_serge.testing.results import Results
+from magneto_serge.units import count
 
 _SHOWN = 10
 
@@ -38,9 +39,9 @@ def fails(results: Results, unused: str) -> bool:
 def lines(results: Results, unused: str, *, root: Path) -> Iterator[Line]:
     """Yield the terminal summary."""
     counts = _counts(results)
-    tally = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    tally = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     yield Line(
-        f"{len(results.records)} session(s): {tally or 'no traffic'}",
+        f"{count(len(results.records), 'session')}: {tally or 'no traffic'}",
         {"red": True} if counts["missed"] else {"green": True},
     )
     for record in results.records:

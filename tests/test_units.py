@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magneto_serge.cli.units import count, milliseconds, moment, size
+from magneto_serge.units import count, milliseconds, moment, size
 
 
 @pytest.mark.parametrize(
