@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import _compare, _report, _result
+from benchmarks import _build, _compare, _report, _result
 from benchmarks._programs import BenchmarkError
 from benchmarks._result import Row
 from benchmarks._scale import FULL, QUICK, SMOKE, Scale
@@ -76,6 +76,11 @@ def list_() -> None:
     metavar="COUNT",
     help="How often each rate is measured, for the median [2; quick: 1].",
 )
+@click.option(
+    "--compiled",
+    is_flag=True,
+    help="Build the package with compiled modules first, and measure that; the checkout stays.",
+)
 @click.option("--patience", default=0.0, metavar="SECONDS", help="Wait for quiet moments so long.")
 @click.option(
     "-o",
@@ -93,6 +98,7 @@ def run(
     soak: float | None,
     exchanges: int | None,
     rounds: int | None,
+    compiled: bool,
     patience: float,
     output: Path,
 ) -> None:
@@ -100,6 +106,8 @@ def run(
 
     Takes two minutes with --quick, else about ten; how far it is, is said on standard error.
     """
+    if compiled and _build.kind() != _build.COMPILED:
+        sys.exit(_build.again_compiled(sys.argv[1:]))
     scale = SMOKE if smoke else QUICK if quick else FULL
     scale = replace(
         scale,

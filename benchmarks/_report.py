@@ -14,17 +14,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks import _build
 from benchmarks._programs import BenchmarkError, cores, find
 
 _VERSION_FLAGS = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "h2load": "--version"}
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on: processor, system and the versions of the programs."""
+    """Return what the figures depend on: processor, system, our build, versions of the programs."""
     facts = {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "package": _build.kind(),
     }
     for program, flag in _VERSION_FLAGS.items():
         path = find(program)
