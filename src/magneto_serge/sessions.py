@@ -112,6 +112,7 @@ class CassetteSession:
         self.key = key
         self._more = more
         self._stored = 0  # interactions of the cassette itself
+        self._source: Path | None = None  # what they were read from, while nothing is recorded
         self.stale = ""  # how old the cassette is, where it is too old and used all the same
         self._finished = False
         self._store = store
@@ -154,7 +155,7 @@ class CassetteSession:
     def cassette_path(self) -> Path | None:
         """Where the cassette is, or will be."""
         name = self.replay.name
-        return None if name is None else self._store.path(name)
+        return None if name is None else self._source or self._store.path(name)
 
     @property
     def mode(self) -> Mode:
@@ -430,11 +431,12 @@ class CassetteSession:
         session, name = self.replay, self.replay.name
         if name is None:
             return
-        exists = self._store.exists(name)
+        path = self._store.path(name)  # looked for once: a run of tests opens one for each
+        exists = path.is_file()
         policy = policy_for(mode, cassette_exists=exists)
         plays = policy.replays or policy.compares
         if plays and session.cassette is None and (exists or policy.needs_cassette):
-            session.cassette = self._shelves(name)
+            session.cassette = self._shelves(name, path)
         if policy.compares:
             if self._verifier is None:
                 self._verifier = self._new_verifier()
@@ -474,6 +476,7 @@ class CassetteSession:
     def _new_recorder(self, name: str, *, adds: bool) -> Recorder:
         from magneto_serge.redacting import redaction_for
 
+        self._source = None  # what is saved may be in another format
         shelves = self.replay.cassette
         redaction = redaction_for(
             self.settings,
@@ -490,15 +493,15 @@ class CassetteSession:
             glance=redaction.glance,
         )
 
-    def _shelves(self, name: str) -> Shelves:
-        cassette = self._store.open(name)
+    def _shelves(self, name: str, path: Path) -> Shelves:
+        cassette = self._store.open(name, path=path)
         self._shaping.check(cassette, str(cassette.path))
         shelves = cassette.shelves(
             rules=self._rules,
             secrets=self._secrets if self.settings.redact else None,
             make=self._door.shelves,
         )
-        self._stored = len(shelves)
+        self._stored, self._source = len(shelves), cassette.path
         for other in self._more:
             interactions = self._store.load(other)
             self._shaping.check(interactions, self._store.place(other))

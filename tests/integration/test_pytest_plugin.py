@@ -249,6 +249,24 @@ def test_fixtures_of_the_user(origin: Origin, project: Project) -> None:
     assert "2 sessions: 2 replayed" in again.text
 
 
+def test_names_where_pytest_runs_in_a_test(project: Project) -> None:
+    """A cassette is called after its own test, also where that test has run pytest itself."""
+    project.write(
+        conftest="pytest_plugins = ['pytester']",
+        test_x="""
+        def test_outer(request, pytester):
+            pytester.makepyfile(
+                test_inner="def test_it(magneto_cassette_name):\\n"
+                "    assert magneto_cassette_name == 'test_inner/test_it'\\n"
+            )
+            pytester.runpytest_inprocess().assert_outcomes(passed=1)
+            assert request.getfixturevalue("magneto_cassette_name") == "test_x/test_outer"
+        """,
+    )
+    done = project.run()
+    assert done.code == 0, done.text
+
+
 def test_a_mistake_in_a_fixture_of_the_user(project: Project) -> None:
     """An option that is none, and a cassette that is not there, are told without a traceback."""
     project.write(

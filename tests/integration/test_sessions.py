@@ -212,6 +212,23 @@ def test_exchange_that_is_about_to_end(origin: Origin, make_proxy: MakeProxy) ->
         assert urls_in(path) == [origin.url("/endless")]
 
 
+def test_place_of_a_cassette_that_changes_its_format(origin: Origin, make_proxy: MakeProxy) -> None:
+    """A session tells where its cassette was read from, and once it was added to, where it is."""
+    proxy = make_proxy()
+    with proxy.session("tape", "record") as session:
+        fetch(origin.url("/echo?1"), session.url)
+    adding = proxy.session("tape", "replay", format="msgpack")
+    assert adding.cassette_path is not None
+    assert adding.cassette_path.name == "tape.json"
+    adding.mode = Mode.HYBRID
+    fetch(origin.url("/echo?2"), adding.url)
+    assert adding.cassette_path.name == "tape.json"
+    saved = adding.finish()
+    assert saved is not None
+    assert saved.name == "tape.msgpack"
+    assert adding.cassette_path == saved
+
+
 def test_aborted_session_leaves_nothing(origin: Origin, make_proxy: MakeProxy) -> None:
     """An aborted session forgets what it recorded, and an older cassette stays as it was."""
     proxy: MagnetoProxy = make_proxy()

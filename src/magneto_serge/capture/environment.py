@@ -33,10 +33,11 @@ def remove(layer: Mapping[str, str]) -> None:
     with _lock:
         seen = _seen()
         _layers[:] = [each for each in _layers if each is not layer]
+        below = _seen()
         for name in layer:
             if os.environ.get(name) != seen.get(name):
                 continue  # somebody has set it since
-            value = _seen().get(name, _before.get(name))
+            value = below.get(name, _before.get(name))
             if value is None:
                 os.environ.pop(name, None)
             else:

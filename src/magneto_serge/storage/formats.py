@@ -40,10 +40,13 @@ FORMATS = {
     )
 }
 JSON = FORMATS["json"]
+_SUFFIXES = tuple(each.suffix for each in FORMATS.values())
 
 
 def split_suffix(name: str) -> tuple[str, Format | None]:
     """Return a file's or cassette's name without the suffix of a format, and that format."""
+    if not name.endswith(_SUFFIXES):  # most are names without
+        return name, None
     for each in FORMATS.values():
         if name.endswith(each.suffix):
             return name.removesuffix(each.suffix), each

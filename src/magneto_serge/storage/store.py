@@ -106,14 +106,15 @@ class CassetteStore:
         """Return the names of all cassettes, sorted; those in sub-folders as ``folder/name``."""
         return list_names(self.folder)
 
-    def open(self, name: str, *, verify: bool = False) -> Cassette:
+    def open(self, name: str, *, verify: bool = False, path: Path | None = None) -> Cassette:
         """Open a cassette; a binary one is not read before its interactions are asked for.
 
+        ``path`` is what :meth:`path` has just said, where that was asked: it looks for each format.
         Where there is none but a crashed recording of it, that is made a cassette first, and a
         warning says so. Raises CassetteNotFoundError, which names the nearest cassette, and
         CassetteError, which names the place that is damaged.
         """
-        path = self.path(name)
+        path = path or self.path(name)
         try:
             return Cassette.open(path, verify=verify)
         except CassetteNotFoundError as error:

@@ -7,6 +7,7 @@ selection (``-k``, ``-m``, ``::``) nothing is said; with some files, only about 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,11 +48,10 @@ def existing(folders: set[str] | None) -> dict[str, Path]:
     from magneto_serge.storage.formats import split_suffix
 
     found: dict[str, Path] = {}
-    for folder in map(Path, folders or ()):
-        if not folder.is_dir():
-            continue
-        for path in folder.rglob("*"):
-            bare, format = split_suffix(str(path))
-            if format is not None and path.is_file() and not path.name.startswith("."):
-                found[bare] = path
+    for folder in folders or ():
+        for parent, _, files in os.walk(folder):
+            for file in files:
+                bare, format = split_suffix(file)
+                if format is not None and not file.startswith("."):
+                    found[os.path.join(parent, bare)] = Path(parent, file)
     return found
