@@ -11,13 +11,13 @@ import statistics
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import _kept, _micro_storage, _programs, _result
 from benchmarks._micro import cassette
-from benchmarks._programs import BenchmarkError
+from benchmarks._programs import BenchmarkError, Program
 from benchmarks._result import Row, row
 from benchmarks._scale import Scale
 from benchmarks._traffic import NGINX_ANSWER
@@ -29,7 +29,10 @@ _LOADED = 1_000  # interactions
 
 
 def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
-    """Measure what forwarding and recording add to the latency of one connection, in µs."""
+    """Measure what forwarding and recording add to the latency of one connection, in µs.
+
+    Two hops more between processes are part of it, so what HAProxy adds stands beside it.
+    """
     try:
         _programs.require("nginx")
     except BenchmarkError as error:
@@ -41,16 +44,16 @@ def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
         folder = Path(name)
         with _programs.nginx("origin", NGINX_ANSWER, folder, load=True) as origin:
             asked = _kept.request(f"127.0.0.1:{origin.port}")
-            reverse = ["--reverse", f"http://127.0.0.1:{origin.port}"]
             for number in range(scale.rounds):
                 patience.wait_for_quiet()
                 with Watch(origin) as watch:
                     took = _kept.latencies(origin.port, asked, scale.asked)
                 foreign.append(watch.foreign)
                 seen.setdefault("direct", []).append(_percentiles(took))
-                for title, mode in _OVERHEADS:
-                    arguments = [*mode, *([f"{number}"] if mode == ["record"] else []), *reverse]
-                    program = _programs.magneto(f"{mode[0]}-{number}", arguments, folder)
+                for title, start in _OVERHEADS.items():
+                    if title == "haproxy_overhead" and _programs.find("haproxy") is None:
+                        continue
+                    program = start(f"{title}-{number}", origin.port, folder)
                     with program, Watch(program, origin) as watch:
                         took = _kept.latencies(program.port, asked, scale.asked)
                     foreign.append(watch.foreign)
@@ -76,7 +79,20 @@ def latency(scale: Scale, patience: Patience) -> Iterator[Row]:
             )
 
 
-_OVERHEADS = (("proxy_overhead", ["passthrough"]), ("recording_overhead", ["record"]))
+def _ours(mode: str) -> Callable[[str, int, Path], Program]:
+    def start(name: str, origin: int, folder: Path) -> Program:
+        cassette = [name] if mode == "record" else []
+        arguments = [mode, *cassette, "--reverse", f"http://127.0.0.1:{origin}"]
+        return _programs.magneto(name, arguments, folder)
+
+    return start
+
+
+_OVERHEADS = {
+    "proxy_overhead": _ours("passthrough"),
+    "recording_overhead": _ours("record"),
+    "haproxy_overhead": _programs.haproxy,
+}
 
 
 @contextmanager
