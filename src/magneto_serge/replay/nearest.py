@@ -2,25 +2,31 @@
 
 Near means: the most parts in common, weighted so that another body beats another query, another
 query another method, that another path, and another host comes last and is no help at all. The
-exact distance is some microseconds of work, so it is computed for a thousand candidates or so.
-Those are found by searching one text in which all hosts and targets stand, line by line: the same
-target, the same path, the same folder, the same end; no look at each recording is taken for that.
-Where even one target has too many bodies, what differs in one place shares its first half or its
-second with what was asked. What has to look at each recording does so in C, by ``map``.
+exact distance is some microseconds of work, so it is computed for a thousand candidates or so, and
+of those only as far as it takes to see that others are nearer. Candidates are found by searching
+texts in which hosts and targets stand, line by line: the same target, the same path, the same
+folder, the same end; no look at each recording is taken for that. Where even one target has too
+many bodies, what differs in one place shares its first half or its second with what was asked.
+
+The texts are made by the first miss, a block of recordings at a time, and only as far as something
+is still looked for: to wait for the memory in which a hundred thousand recordings lie is what takes
+the time. So each of them is visited once, and nothing is made for each that lasts.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import insort
 from collections.abc import Iterator, Sequence
-from heapq import nsmallest
-from itertools import accumulate, islice, repeat
-from operator import add, attrgetter
+from itertools import compress, islice, repeat
+from typing import Literal
 
 from magneto_serge.messages import Body, Request
+from magneto_serge.replay.shelf import Recording
 
-FEW = 1_000  # candidates of one kind whose distance is computed: some 3 ms
+FEW = 1_000  # candidates of one kind whose distance is computed: some 2 ms
 _FEW_BODIES = 200  # bodies take longer to compare
+_BLOCK = 1_000  # recordings whose targets make one text
+_LOOKED_THROUGH = 1_000_000  # bytes of bodies that are copied into one text
 UNRELATED = 40  # a distance at which a recording is no help any more
 
 _HOST, _PATH, _ORIGIN, _METHOD, _QUERY, _BODY = 40, 20, 15, 15, 5, 1
@@ -29,123 +35,172 @@ _END = 4_096  # bytes at either end of a body that are looked at
 
 
 class Neighbours:
-    """Requests among which the nearest are looked for; makes its text when first asked.
+    """Recordings among which the nearest are looked for; their list may grow meanwhile.
 
-    ``hosts``: whether the host is of any account.
+    Compared are the requests as `Recording.seen` has them, without their secrets.
     """
 
-    def __init__(self, requests: Sequence[Request], *, hosts: bool = True) -> None:
-        self.requests = requests
-        self._hosts = hosts
-        self._lines: list[str] = []
-        self._text = ""
-        self._ends: list[int] = []
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self._recordings = recordings
+        self._texts: list[str] = []  # of the first blocks
 
-    def nearest(self, asked: Request, most: int) -> list[int]:
-        """Return the positions of the nearest requests, at most ``most``, best first.
+    def nearest(self, asked: Request, most: int, *, hosts: bool = True) -> list[int]:
+        """Return the positions of the nearest recordings, at most ``most``, best first.
 
-        Those that are `UNRELATED` are left out; equally near ones keep their order.
+        Those that are `UNRELATED` are left out; equally near ones keep their order. ``hosts``:
+        whether the host is of any account.
         """
-        requests = self.requests
-        everything = len(requests) <= FEW
-        candidates = range(len(requests)) if everything else self._candidates(asked, most)
-        scored = ((distance(asked, requests[at], hosts=self._hosts), at) for at in candidates)
-        return [at for how_far, at in nsmallest(most, scored) if how_far < UNRELATED]
+        recordings = self._recordings
+        everything = len(recordings) <= FEW
+        candidates = range(len(recordings)) if everything else self._candidates(asked, hosts, most)
+        best: list[tuple[float, int]] = []
+        enough: float = UNRELATED
+        for at in sorted(candidates):
+            how_far = distance(asked, _compared(recordings[at]), hosts=hosts, enough=enough)
+            if how_far < enough:
+                insort(best, (how_far, at))
+                if len(best) >= most:
+                    del best[most:]
+                    enough = best[-1][0]
+        return [at for _, at in best]
 
-    def _candidates(self, asked: Request, most: int) -> Sequence[int]:
-        target = asked.host + asked.target if self._hosts else asked.target
+    def _candidates(self, asked: Request, hosts: bool, most: int) -> Sequence[int]:
+        start = f"\n{asked.host}\t" if hosts else "\t"
+        target = asked.target
         path = target.partition("?")[0]
-        if self._all_lines().count(target) >= FEW:
-            return self._like_body(asked)
-        if not self._ends:
-            self._text = "\n".join(("", *self._lines, ""))
-            self._ends = list(accumulate(map((1).__add__, map(len, self._lines))))
-        found = self._some(f"\n{target}\n")
+        found: dict[int, None] = {}
+        half = (len(path) + len(target)) // 2
+        if next(self._with(start + path), None) is not None:
+            found = self._some(f"{start}{target}\n")
+            if len(found) >= FEW:
+                return self._like_body(asked)
+            if target != path:
+                found |= self._some(f"{start}{target[: half + 1]}")
+            found |= self._some(f"{start}{path}?")
+            found |= self._some(f"{start}{path}\n")
         if target != path:
-            half = (len(path) + len(target)) // 2
-            found |= self._some(f"\n{target[: half + 1]}")
             found |= self._some(f"{target[half:]}\n")
-        found |= self._some(f"\n{path}?")
-        found |= self._some(f"\n{path}\n")
         folder, slash, _ = path.rpartition("/")
         for _ in range(8):
             if len(found) >= most or not slash:
                 break
-            found |= self._some(f"\n{folder}/")
+            found |= self._some(f"{start}{folder}/")
             folder, slash, _ = folder.rpartition("/")
-        own = asked.target.partition("?")[0]
-        end = own[own.find("/", 1) :]
-        if len(found) < FEW and len(end) > 1 and end != own:
+        end = path[path.find("/", 1) :]
+        if len(found) < FEW and len(end) > 1 and end != path:
             found |= self._some(end)
         return list(found) or range(FEW)
 
-    def _all_lines(self) -> list[str]:
-        if not self._lines:
-            targets = map(_target, self.requests)
-            self._lines = list(
-                map(add, map(_host, self.requests), targets) if self._hosts else targets
-            )
-        return self._lines
+    def _some(self, wanted: str) -> dict[int, None]:
+        return dict.fromkeys(islice(self._with(wanted), FEW))
 
-    def _some(self, text: str) -> dict[int, None]:
-        return dict.fromkeys(islice(self._with(text), FEW))
+    def _with(self, wanted: str) -> Iterator[int]:
+        """Yield the positions of the recordings in whose lines ``wanted`` is, "\n" included."""
+        for block, text in enumerate(self._all_texts()):
+            line, counted, at = block * _BLOCK - 1, 0, text.find(wanted)
+            while at >= 0:
+                line += text.count("\n", counted, at + 1)
+                yield line
+                counted = at + 1
+                # The next line begins with the "\n" that this one ends with.
+                at = text.find(wanted, text.index("\n", counted))
 
-    def _with(self, text: str) -> Iterator[int]:
-        """Yield the positions of the targets in whose lines ``text`` is, its "\n" included."""
-        at = self._text.find(text)
-        while at >= 0:
-            line = bisect_right(self._ends, at if text[0] == "\n" else at - 1)
-            yield line
-            # The next line begins with the "\n" that this one ends with.
-            at = self._text.find(text, self._ends[line] if line < len(self._ends) else at + 1)
+    def _all_texts(self) -> Iterator[str]:
+        """Yield a text of each block: a line feed, then ``host TAB target LF`` for each."""
+        yield from self._texts
+        for recordings in self._blocks(len(self._texts)):
+            lines = [
+                f"{request.host}\t{request.target}"
+                for each in recordings
+                for request in (each.seen.neutral if each.seen else each.interaction.request,)
+            ]
+            text = "\n".join(("", *lines, ""))
+            if text.count("\n") > len(lines) + 1:  # no wire carries such a target, but files can
+                text = "\n".join(("", *(each.replace("\n", " ") for each in lines), ""))
+            if len(lines) == _BLOCK:  # the last one may grow
+                self._texts.append(text)
+            yield text
+
+    def _blocks(self, first: int = 0) -> Iterator[Sequence[Recording]]:
+        for start in range(first * _BLOCK, len(self._recordings), _BLOCK):
+            yield self._recordings[start : start + _BLOCK]
 
     def _like_body(self, asked: Request) -> list[int]:
-        body, target, requests = asked.body, asked.target, self.requests
-        found: dict[int, None] = {}
-        if type(body) is bytes and body:
-            first, second = body[: len(body) // 2], body[len(body) // 2 :]
-            bodies = [each if type(each) is bytes else b"" for each in map(_body, requests)]
-            for answers in (
-                list(map(bytes.startswith, bodies, repeat(first))),
-                list(map(bytes.endswith, bodies, repeat(second))),
-            ):
-                found |= dict.fromkeys(islice(_true(answers), _FEW_BODIES))
-        near = [at for at in found if requests[at].target == target]
-        every = (at for at, each in enumerate(requests) if each.target == target)
+        recordings, target = self._recordings, asked.target
+        near = [at for at in self._halves(asked.body) if _compared(recordings[at]).target == target]
+        every = (at for at, each in enumerate(recordings) if _compared(each).target == target)
         return near or list(islice(every, _FEW_BODIES))
 
+    def _halves(self, body: Body) -> set[int]:
+        """Return the positions of the first bodies that begin, or end, with half of this one."""
+        if type(body) is not bytes or not body:
+            return set()
+        first, second = body[: len(body) // 2], body[len(body) // 2 :]
+        begin: list[int] = []
+        end: list[int] = []
+        for block, recordings in enumerate(self._blocks()):
+            bodies = [
+                (each.seen.neutral if each.seen else each.interaction.request).body
+                for each in recordings
+            ]
+            wanted = [part for part, at in ((first, begin), (second, end)) if len(at) < _FEW_BODIES]
+            if not wanted:
+                break
+            if _has_none(bodies, wanted):
+                continue
+            held = [each if type(each) is bytes else b"" for each in bodies]
+            at = range(block * _BLOCK, block * _BLOCK + len(held))
+            begin += compress(at, map(bytes.startswith, held, repeat(first)))
+            end += compress(at, map(bytes.endswith, held, repeat(second)))
+        return {*begin[:_FEW_BODIES], *end[:_FEW_BODIES]}
 
-_body, _host, _target = map(attrgetter, ("body", "host", "target"))
 
+def _has_none(bodies: list[Body], parts: list[bytes]) -> bool:
+    """Tell by one look at all of them that no body holds any of these; False where they are large.
 
-def _true(answers: list[bool]) -> Iterator[int]:
-    """Yield where in a list the answer is yes, ascending."""
-    at = -1
+    Most blocks have none, and to ask each body is three times the work.
+    """
     try:
-        while True:
-            at = answers.index(True, at + 1)
-            yield at
-    except ValueError:
-        return
+        if sum(map(len, bodies)) > _LOOKED_THROUGH:  # type: ignore[arg-type]  # see below
+            return False
+        text = b"".join(bodies)  # type: ignore[arg-type]  # see below
+    except TypeError:  # one is a `FileBody`
+        return False
+    return not any(part in text for part in parts)
 
 
-def distance(asked: Request, recorded: Request, *, hosts: bool = True) -> float:
-    """Return the sum of the weights of what differs."""
-    path, _, query = asked.target.partition("?")
-    recorded_path, _, recorded_query = recorded.target.partition("?")
+def _compared(recording: Recording) -> Request:
+    seen = recording.seen
+    return recording.interaction.request if seen is None else seen.neutral
+
+
+def distance(
+    asked: Request, recorded: Request, *, hosts: bool = True, enough: float = float("inf")
+) -> float:
+    """Return the sum of the weights of what differs; or a part of it that is ``enough`` or more."""
     total = 0.0
     if hosts and asked.host != recorded.host:
         total += _HOST
     if asked.port != recorded.port or asked.scheme != recorded.scheme:
         total += _ORIGIN
-    if path != recorded_path:
-        total += _PATH + 2 * min(5, _segments_apart(path, recorded_path))
     if asked.method != recorded.method:
         total += _METHOD
-    if query != recorded_query:
-        items = set(query.split("&")) ^ set(recorded_query.split("&"))
-        total += _QUERY + _MOST * (1 - 1 / (1 + len(items)))
+    if asked.target != recorded.target:
+        path, _, query = asked.target.partition("?")
+        recorded_path, _, recorded_query = recorded.target.partition("?")
+        if path != recorded_path:
+            total += _PATH
+            if total >= enough:
+                return total
+            total += 2 * min(5, _segments_apart(path, recorded_path))
+        if query != recorded_query:
+            if total + _QUERY >= enough:
+                return total + _QUERY
+            items = set(query.split("&")) ^ set(recorded_query.split("&"))
+            total += _QUERY + _MOST * (1 - 1 / (1 + len(items)))
     if asked.body != recorded.body:
+        if total + _BODY >= enough:
+            return total + _BODY
         total += _BODY + _MOST / 2 * (1 - _alike(asked.body, recorded.body))
     return total
 
@@ -160,19 +215,18 @@ def _alike(one: Body, other: Body) -> float:
     if type(one) is not bytes or type(other) is not bytes or not one or not other:
         return 0.0
     shorter = min(len(one), len(other))
-    start = _common(one[:_END], other[:_END])
+    size = min(shorter, _END)
+    start = _common(one[:size], other[:size], "big")
     rest = min(shorter - start, _END)
-    end = _common(one[-rest:][::-1], other[-rest:][::-1]) if rest else 0
+    end = _common(one[-rest:], other[-rest:], "little") if rest else 0
     return (start + end) / min(max(len(one), len(other)), 2 * _END)
 
 
-def _common(one: bytes, other: bytes) -> int:
-    """Return the length of what two texts begin with alike, by halving."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _common(one: bytes, other: bytes, order: Literal["big", "little"]) -> int:
+    """Return how many bytes two texts of one length begin with alike; ``little``: end with.
+
+    Read as numbers, whose highest bytes are the first (or the last), they differ from the highest
+    bit on that is not the same. That is quicker than any loop over them.
+    """
+    unlike = int.from_bytes(one, order) ^ int.from_bytes(other, order)
+    return len(one) - (unlike.bit_length() + 7) // 8

@@ -92,7 +92,7 @@ class Shelves:
         self._taken: dict[int, Recording] = {}  # of the stored ones, by number from 0
         self._numbers: Numbers | None = None
         self._trouble: CassetteError | None = None
-        self._neighbours: Neighbours | None = None  # of all recordings, once there was a miss
+        self._neighbours = Neighbours(self.recordings)
         if (index is not None or lazy) and isinstance(interactions, Sequence):
             self._stored = interactions
             return
@@ -407,21 +407,16 @@ class Shelves:
         """
         neutral, hosts = self._scan(request).neutral, "host" in self.rules.of(request).parts.head
         if not self._stored:
-            if self._neighbours is None or len(self._neighbours.requests) != len(self.recordings):
-                compared = [
-                    each.interaction.request if each.seen is None else each.seen.neutral
-                    for each in self.recordings
-                ]
-                self._neighbours = Neighbours(compared, hosts=hosts)
-            return [self.recordings[at] for at in self._neighbours.nearest(neutral, most)]
+            found = self._neighbours.nearest(neutral, most, hosts=hosts)
+            return [self.recordings[at] for at in found]
         candidates: list[Recording] = list(self.recordings)
         for number in self._likely(neutral):
             try:
                 candidates.append(self._recording_at(number))
             except CassetteError:
                 continue  # what is damaged is an error when it is to be played
-        found = Neighbours([self.compared(each) for each in candidates], hosts=hosts)
-        return [candidates[at] for at in found.nearest(neutral, most)]
+        found = Neighbours(candidates).nearest(neutral, most, hosts=hosts)
+        return [candidates[at] for at in found]
 
     def _likely(self, request: Request) -> Iterable[int]:
         """Return the numbers of stored recordings worth decoding: same head, path, folder; some."""
