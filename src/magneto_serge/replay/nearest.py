@@ -16,8 +16,9 @@ the time. So each of them is visited once, and nothing is made for each that las
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator, Sequence
-from itertools import compress, islice, repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, islice, repeat, tee
+from operator import ne
 from typing import Literal
 
 from magneto_serge.messages import Body, Request
@@ -32,6 +33,9 @@ UNRELATED = 40  # a distance at which a recording is no help any more
 _HOST, _PATH, _ORIGIN, _METHOD, _QUERY, _BODY = 40, 20, 15, 15, 5, 1
 _MOST = 4  # of what comes on top of these weights for how much differs
 _END = 4_096  # bytes at either end of a body that are looked at
+
+
+Block = tuple[int, str]  # its number from 0, and its text
 
 
 class Neighbours:
@@ -68,18 +72,18 @@ class Neighbours:
         start = f"\n{asked.host}\t" if hosts else "\t"
         target = asked.target
         path = target.partition("?")[0]
-        found: dict[int, None] = {}
-        half = (len(path) + len(target)) // 2
-        if next(self._with(start + path), None) is not None:
-            found = self._some(f"{start}{target}\n")
-            if len(found) >= FEW:
-                return self._like_body(asked)
-            if target != path:
-                found |= self._some(f"{start}{target[: half + 1]}")
-            found |= self._some(f"{start}{path}?")
-            found |= self._some(f"{start}{path}\n")
+        # Most of what is looked for begins so: blocks without it are searched once, not five times.
+        of_path, again = tee(self._with_any(start + path))
+        found = self._some(f"{start}{target}\n", of_path)
+        if len(found) >= FEW:
+            return self._like_body(asked)
+        blocks = list(again)
         if target != path:
+            half = (len(path) + len(target)) // 2
+            found |= self._some(f"{start}{target[: half + 1]}", blocks)
             found |= self._some(f"{target[half:]}\n")
+        found |= self._some(f"{start}{path}?", blocks)
+        found |= self._some(f"{start}{path}\n", blocks)
         folder, slash, _ = path.rpartition("/")
         for _ in range(8):
             if len(found) >= most or not slash:
@@ -91,24 +95,19 @@ class Neighbours:
             found |= self._some(end)
         return list(found) or range(FEW)
 
-    def _some(self, wanted: str) -> dict[int, None]:
-        return dict.fromkeys(islice(self._with(wanted), FEW))
+    def _some(self, wanted: str, blocks: Iterable[Block] | None = None) -> dict[int, None]:
+        """Return the positions of the first recordings in whose lines ``wanted`` is."""
+        found = _with(wanted, self._all_texts() if blocks is None else blocks)
+        return dict.fromkeys(islice(found, FEW))
 
-    def _with(self, wanted: str) -> Iterator[int]:
-        """Yield the positions of the recordings in whose lines ``wanted`` is, "\n" included."""
-        for block, text in enumerate(self._all_texts()):
-            line, counted, at = block * _BLOCK - 1, 0, text.find(wanted)
-            while at >= 0:
-                line += text.count("\n", counted, at + 1)
-                yield line
-                counted = at + 1
-                # The next line begins with the "\n" that this one ends with.
-                at = text.find(wanted, text.index("\n", counted))
+    def _with_any(self, wanted: str) -> Iterator[Block]:
+        """Yield the blocks that have it at all."""
+        return (block for block in self._all_texts() if wanted in block[1])
 
-    def _all_texts(self) -> Iterator[str]:
-        """Yield a text of each block: a line feed, then ``host TAB target LF`` for each."""
-        yield from self._texts
-        for recordings in self._blocks(len(self._texts)):
+    def _all_texts(self) -> Iterator[Block]:
+        """Yield each block's text: a line feed, then ``host TAB target LF`` for each recording."""
+        yield from enumerate(self._texts)
+        for block, recordings in enumerate(self._blocks(len(self._texts)), len(self._texts)):
             lines = [
                 f"{request.host}\t{request.target}"
                 for each in recordings
@@ -119,7 +118,7 @@ class Neighbours:
                 text = "\n".join(("", *(each.replace("\n", " ") for each in lines), ""))
             if len(lines) == _BLOCK:  # the last one may grow
                 self._texts.append(text)
-            yield text
+            yield block, text
 
     def _blocks(self, first: int = 0) -> Iterator[Sequence[Recording]]:
         for start in range(first * _BLOCK, len(self._recordings), _BLOCK):
@@ -153,6 +152,18 @@ class Neighbours:
             begin += compress(at, map(bytes.startswith, held, repeat(first)))
             end += compress(at, map(bytes.endswith, held, repeat(second)))
         return {*begin[:_FEW_BODIES], *end[:_FEW_BODIES]}
+
+
+def _with(wanted: str, blocks: Iterable[Block]) -> Iterator[int]:
+    """Yield the positions of the recordings in whose lines ``wanted`` is, its "\n" included."""
+    for block, text in blocks:
+        line, counted, at = block * _BLOCK - 1, 0, text.find(wanted)
+        while at >= 0:
+            line += text.count("\n", counted, at + 1)
+            yield line
+            counted = at + 1
+            # The next line begins with the "\n" that this one ends with.
+            at = text.find(wanted, text.index("\n", counted))
 
 
 def _has_none(bodies: list[Body], parts: list[bytes]) -> bool:
@@ -207,7 +218,8 @@ def distance(
 
 def _segments_apart(one: str, other: str) -> int:
     ones, others = one.split("/"), other.split("/")
-    return abs(len(ones) - len(others)) + sum(a != b for a, b in zip(ones, others, strict=False))
+    unlike: int = sum(map(ne, ones, others))
+    return abs(len(ones) - len(others)) + unlike
 
 
 def _alike(one: Body, other: Body) -> float:
