@@ -72,7 +72,7 @@ class Neighbours:
         start = f"\n{asked.host}\t" if hosts else "\t"
         target = asked.target
         path = target.partition("?")[0]
-        # Most of what is looked for begins so: blocks without it are searched once, not five times.
+        # Most of what is looked for begins so: blocks without it are searched once, not four times.
         of_path, again = tee(self._with_any(start + path))
         found = self._some(f"{start}{target}\n", of_path)
         if len(found) >= FEW:
@@ -238,7 +238,7 @@ def _common(one: bytes, other: bytes, order: Literal["big", "little"]) -> int:
     """Return how many bytes two texts of one length begin with alike; ``little``: end with.
 
     Read as numbers, whose highest bytes are the first (or the last), they differ from the highest
-    bit on that is not the same. That is quicker than any loop over them.
+    bit on that is not the same.
     """
     unlike = int.from_bytes(one, order) ^ int.from_bytes(other, order)
     return len(one) - (unlike.bit_length() + 7) // 8
