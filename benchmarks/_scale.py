@@ -97,16 +97,16 @@ FULL = Scale(
     tests=200,
     in_process=300,
     talks=WebSockets(
-        0.4,
+        0.3,
         1,
         (64, 256, 1_024, 4_096, 16_384),
         (10, 100, 1_000, 10_000),
         (100,),
-        200_000,
+        100_000,
         2_000,
         200,
     ),
-    pace=("--processes", "1", "--values", "10", "--warmups", "1", "--min-time", "0.02"),
+    pace=("--processes", "1", "--values", "6", "--warmups", "1", "--min-time", "0.01"),
 )
 SMOKE = Scale(
     quick=True,

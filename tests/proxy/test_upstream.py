@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -135,3 +136,52 @@ def test_full_connection_tells_its_exchange() -> None:
     transport.write(bytes(100_000))
     transport.drain()
     assert script.told == [False, True]
+
+
+class Options:
+    """A socket that notes the options that are set; ``refuses`` them where it is closed."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.set: list[tuple[int, int, int]] = []
+        self._refuses = refuses
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Note it."""
+        if self._refuses:
+            raise OSError(9, "Bad file descriptor")
+        self.set.append((level, option, value))
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux alone can be asked to")
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"ok"), 1),
+        ((b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 2\r\n\r\nok"), 0),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", b"k"), 0),
+        ((b"HTTP/1.1 204 No Content\r\n\r\n",), 0),
+        ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"), 1),
+    ],
+)
+def test_a_head_that_comes_alone_is_acknowledged_at_once(
+    said: tuple[bytes, ...], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its origin may hold the content back until then (Nagle); of anything else it waits not."""
+    connection, transport = connected()
+    options = Options()
+    monkeypatch.setattr(transport, "get_extra_info", lambda name: options)
+    connection.begin(Script(), "GET")
+    for piece in said:
+        transport.send(piece)
+    assert options.set == [(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)] * times
+
+
+def test_a_socket_that_cannot_acknowledge_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be closed by now, or no socket of TCP; the head goes on all the same."""
+    connection, transport = connected()
+    monkeypatch.setattr(transport, "get_extra_info", lambda name: Options(refuses=True))
+    script = Script()
+    connection.begin(script, "GET")
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    transport.send(head)
+    assert script.told == [([ResponseReceived], len(head))]

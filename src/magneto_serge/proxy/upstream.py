@@ -2,18 +2,27 @@
 
 Requests are never pipelined upstream, so every byte that comes belongs to the exchange in hand or
 to nobody; bytes for nobody close the connection (RFC 9112 §9.2).
+
+A response whose head comes alone is acknowledged at once. Servers that write head and content apart
+(Python's ``http.server``, most development servers) hold the content back until then, by Nagle's
+algorithm, and a kernel acknowledges what comes over a kept connection after 40 ms (RFC 1122
+§4.2.3.2). A client that opens a connection for each request never waits so; neither does it when we
+keep the connection for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from magneto_serge.proxy.dial import Origin, UpstreamProxy
 from magneto_serge.proxy.gate import Gate
-from magneto_serge.wire.events import Event
+from magneto_serge.wire.events import Event, ResponseReceived
 from magneto_serge.wire.http1 import ResponseParser
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
 class Asking(Protocol):
@@ -93,7 +102,19 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.transport.abort()
             return
-        exchange.upstream_said(self._parser.feed(data), len(data))
+        events = self._parser.feed(data)
+        if len(events) == 1 and type(head := events[0]) is ResponseReceived and not head.ended:
+            self._acknowledge()
+        exchange.upstream_said(events, len(data))
+
+    def _acknowledge(self) -> None:
+        """Have the kernel acknowledge now what has come; other systems do when they do."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and _QUICKACK is not None:
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            except OSError:  # closed meanwhile, or no TCP
+                pass
 
     def eof_received(self) -> bool:
         """Let the transport close."""
