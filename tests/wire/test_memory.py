@@ -180,6 +180,49 @@ def test_a_known_response_head(method: str, data: bytes, kinds: list[str]) -> No
     assert [event[0] for event in told] == kinds
 
 
+EMPTY = b"HTTP/1.1 200 OK\r\nX-Known: yes\r\nContent-Length: 0\r\n\r\n"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\nX-Known: yes\r\n\r\n"
+NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\nX-Known: yes\r\nContent-Length: 5\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [EMPTY, NO_CONTENT, NOT_MODIFIED])
+@pytest.mark.parametrize(
+    ("method", "cut", "more", "kinds"),
+    [
+        ("GET", 0, b"", ["response"]),
+        ("GET", 4, b"", []),
+        ("GET", 2, b"", []),
+        ("GET", 0, b"hello", ["response", "broke"]),
+        ("HEAD", 0, b"", ["response"]),
+        ("HEAD", 0, b"hello", ["response", "broke"]),
+    ],
+)
+def test_a_known_head_without_content(
+    head: bytes, method: str, cut: int, more: bytes, kinds: list[str]
+) -> None:
+    """It is known where it is whole and nothing follows it; anything else is read anew."""
+    first = plain(read_response(ResponseFixture(head)))
+    for _ in range(3):
+        assert plain(read_response(ResponseFixture(head))) == first
+    data = head[: len(head) - cut] + more
+    told = plain(read_response(ResponseFixture(data, method)))
+    assert [event[0] for event in told] == kinds
+
+
+def test_heads_without_content_are_remembered() -> None:
+    """As one event; what was one read before is never taken for less, or more, than it is."""
+    memory = ResponseMemory()
+    for data in (EMPTY, NO_CONTENT, NOT_MODIFIED):
+        parser = ResponseParser()
+        for _ in range(2):
+            parser.expect("GET")
+            told = parser.feed(data)
+            memory.learn(data, told)
+        assert memory.recall(data) == told
+        for other in (data[:-4], data[:-2], data + b"x", data + b"hello"):
+            assert memory.recall(other) is None
+
+
 def test_known_responses_end_their_exchange() -> None:
     """A remembered response is awaited no longer, and the next one on the connection is."""
     parser = ResponseParser()

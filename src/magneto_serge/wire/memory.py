@@ -7,7 +7,8 @@ and whatever differs in a byte goes to llhttp. It buys a third of a forwarded ex
 a replayed one (`benchmarks/throughput.py`, equal and different requests). A head is learnt when it
 comes for the second time, so one that is always new costs two failed look-ups and no more.
 
-Only whole messages in one read qualify: requests without content, responses with a length.
+Only whole messages in one read qualify: requests without content, responses with a length or
+without content.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class RequestMemory:
 
 
 class ResponseMemory:
-    """Heads of responses whose content has a length."""
+    """Heads of responses whose content has a length, or which have none (204, 304, or empty)."""
 
     def __init__(self) -> None:
         self._seen = _Seen()
@@ -136,25 +137,28 @@ class ResponseMemory:
 
     def recall(self, data: bytes) -> list[Event] | None:
         """Return the events of a response that is ``data`` from end to end, if it is known."""
-        start, _, content = data.partition(b"\r\n\r\n")
+        start, blank, content = data.partition(b"\r\n\r\n")
         head = self._heads.get(start)
-        if head is None or head.content_length != len(content):
+        if head is None:
             return None
-        return [head, DataReceived(content), _END]
+        if head.ended:  # its Content-Length says nothing about content in a 304
+            return [head] if blank and not content else None
+        return [head, DataReceived(content), _END] if head.content_length == len(content) else None
 
     def learn(self, data: bytes, events: list[Event]) -> None:
         """Remember the head of a response if it was ``data`` from end to end."""
         head = events[0]
         end = data.find(b"\r\n\r\n") + 4
         if (
-            len(events) != 3
-            or not self._seen.before(data[:end])
+            not self._seen.before(data[:end])
             or type(head) is not ResponseReceived
-            or head.framing is not Framing.LENGTH
             or not head.keep_alive
+            or len(events) != (1 if head.ended else 3)
+            or not (head.ended or head.framing is Framing.LENGTH)
         ):
             return
-        if end > _LONGEST or head.content_length != len(data) - end or data[:5] != b"HTTP/":
+        length = 0 if head.ended else head.content_length
+        if end > _LONGEST or length != len(data) - end or data[:5] != b"HTTP/":
             return
         if len(self._heads) >= _HEADS_KEPT:
             self._heads.clear()
