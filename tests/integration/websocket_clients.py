@@ -75,10 +75,17 @@ def by_websockets(way: Way, lines: Lines) -> Heard:
 
 
 def by_websockets_sync(way: Way, lines: Lines) -> Heard:
-    """Python's websockets, with threads."""
+    """Python's websockets, with threads: one reads while another writes.
+
+    Over TLS 1.2: until Python 3.13 nothing keeps two threads from using one ``ssl`` object at once,
+    and where a session ticket of TLS 1.3 comes while the request is written, that may never leave
+    (without any proxy too: once in some hundred connections on a busy machine).
+    """
     heard: Heard = []
-    connect = websockets.sync.client.connect
-    with connect(way.url, proxy=way.proxy or True, ssl=way.context) as connection:
+    connect, context = websockets.sync.client.connect, way.context
+    if context is not None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with connect(way.url, proxy=way.proxy or True, ssl=context) as connection:
         try:
             for line in lines:
                 heard.append(connection.recv())
